@@ -1,0 +1,44 @@
+/** How a picture becomes the model's square input: both edges to the size, or the shortest edge and a centre crop. */
+export type ResizeRule = 'squash' | 'edge-crop'
+
+/**
+ * All that has to be known of a CLIP-like model; a model is data, not code. Checked by the schema in manifest.ts.
+ * Files are absolute paths here: the model lies on disk.
+ */
+export type Model = {
+  /** Stands in every collection: changes whenever the embeddings would. */
+  readonly id: string
+  /** What the user types. */
+  readonly name: string
+  readonly description: string
+  /** Numbers in an embedding. */
+  readonly dimension: number
+  /** Score (100·cosine) under which a hit is no result; `undefined` where nobody measured one. */
+  readonly threshold: number | undefined
+  readonly licence: string
+  readonly image: ImageTower
+  readonly text: TextTower
+}
+
+export type ImageTower = {
+  readonly file: string
+  /** Edge of the square input in pixels. */
+  readonly size: number
+  readonly resize: ResizeRule
+  readonly interpolation: 'bicubic' | 'bilinear'
+  /** A channel's value, 0–1, becomes (value − mean) / std; red, green, blue. */
+  readonly mean: readonly [number, number, number]
+  readonly std: readonly [number, number, number]
+  readonly input: string
+  readonly output: string
+}
+
+export type TextTower = {
+  readonly file: string
+  readonly tokenizer: string
+  readonly inputs: readonly string[]
+  readonly output: string
+  /** Context length in tokens, the closing one included. */
+  readonly maxTokens: number
+  readonly lowercase: boolean
+}

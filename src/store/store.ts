@@ -1,0 +1,179 @@
+import { VidgrepError } from '../errors.ts'
+
+/** Version of what is stored; a collection with a higher one is refused. */
+export const schemaVersion = 1
+
+/** [x, y, width, height] as fractions (0–1) of the displayed frame. */
+export type Box = readonly [number, number, number, number]
+
+/** What stands beside an embedding. These names are what a person sees in the database. */
+export type Payload = {
+  /** Fingerprint of the video's content. */
+  readonly video: string
+  /** Where the video was when it was indexed, or where it was last moved to. */
+  readonly path: string
+  /** Presentation time in seconds. */
+  readonly t: number
+  /** Presentation time in seconds of the last sampled frame on which the patch still looked the same; `t` or later. */
+  readonly until: number
+  /** Number of the patch within its frame; 0 is the whole frame (unless the grid has none). */
+  readonly patch: number
+  readonly box: Box
+}
+
+export type Point = Payload & {
+  /** UUID, see {@link pointId}. */
+  readonly id: string
+  /** Unit vector, [dimension]. */
+  readonly vector: Float32Array
+}
+
+/** A point found, without its vector. */
+export type Hit = Payload & {
+  readonly id: string
+  /** Cosine similarity to the query, −1 to 1. */
+  readonly similarity: number
+}
+
+export type VideoStatus = 'complete' | 'partial' | 'failed'
+
+/** A place where a video lies. Size and time of change tell without reading it whether it is still the same file. */
+export type VideoFile = {
+  /** Absolute. */
+  readonly path: string
+  readonly bytes: number
+  /** Time of the last change in milliseconds since 1970. */
+  readonly modifiedMs: number
+}
+
+/** What is known of one video of the collection. Written after its points are durable. */
+export type VideoRecord = {
+  /** Fingerprint of the content: the key. */
+  readonly video: string
+  readonly files: readonly VideoFile[]
+  readonly status: VideoStatus
+  /** Why a video is partial or failed. */
+  readonly reason?: string
+  readonly durationSeconds?: number
+  readonly width?: number
+  readonly height?: number
+  /** Sampled frames. */
+  readonly frames: number
+  readonly points: number
+  /** Id of the model. */
+  readonly model: string
+  /** Sampling and grid settings in one comparable line: other settings mean that the video is indexed again. */
+  readonly settings: string
+  /** When it was indexed, ISO 8601. */
+  readonly indexedAt: string
+}
+
+export type Collection = {
+  readonly name: string
+  /** Id of the one model whose embeddings the collection holds. */
+  readonly model: string
+  readonly dimension: number
+  readonly schemaVersion: number
+}
+
+export type PointFilter = {
+  /** Only these videos (fingerprints). An empty list matches nothing. */
+  readonly videos?: readonly string[] | undefined
+  /** Only videos that lie at one of these paths (absolute, exact; every path of a video counts). Empty: nothing. */
+  readonly paths?: readonly string[] | undefined
+  /** Only points that are seen at or after this presentation time in seconds (`until >= afterSeconds`). */
+  readonly afterSeconds?: number | undefined
+  /** Only points that begin at or before this presentation time in seconds (`t <= beforeSeconds`). */
+  readonly beforeSeconds?: number | undefined
+}
+
+export type SearchOptions = {
+  /** Most hits wanted. */
+  readonly limit: number
+  readonly filter?: PointFilter | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type CallOptions = { readonly signal?: AbortSignal | undefined }
+
+/**
+ * One collection of points and video records. Every writing call is durable when its promise resolves. Safe to be used
+ * by several processes at once.
+ */
+export type Store = {
+  readonly collection: Collection
+  /** For people: the folder or the address. */
+  readonly location: string
+  /**
+   * Writes points; one with a known id is replaced.
+   * @throws InvalidPointError before anything is written if one vector is not a unit vector of the right length
+   */
+  upsert(points: readonly Point[], options?: CallOptions): Promise<void>
+  /** Best first; at equal similarity by id. Exact unless the store says otherwise in {@link describe}. */
+  search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
+  /** Ids of the points of a video that are durable. */
+  pointIds(video: string, options?: CallOptions): Promise<ReadonlySet<string>>
+  /** Vectors by id, for those that exist. */
+  vectors(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Float32Array>>
+  /** Sets `path` on all points of a video. */
+  setPath(video: string, path: string, options?: CallOptions): Promise<void>
+  /** Removes a video's points, then its record. */
+  deleteVideo(video: string, options?: CallOptions): Promise<void>
+  /** All points of the collection, or of one video. */
+  countPoints(video?: string, options?: CallOptions): Promise<number>
+  /** Writes a record; the one with the same `video` is replaced. */
+  putRecord(record: VideoRecord, options?: CallOptions): Promise<void>
+  record(video: string, options?: CallOptions): Promise<VideoRecord | undefined>
+  /** All records, by `video`. */
+  records(options?: CallOptions): Promise<readonly VideoRecord[]>
+  /** Housekeeping after much was written (compaction, index); cheap when there is nothing to do. */
+  optimize(options?: CallOptions): Promise<void>
+  /** Facts for `vidgrep doctor`, such as the engine's version and whether search is exact. */
+  describe(): Promise<Readonly<Record<string, string | number | boolean>>>
+  close(): Promise<void>
+}
+
+export type OpenStore = {
+  /** Name of the collection: letters, digits, `-` and `_`. */
+  readonly collection: string
+  /** Given: create the collection if it is missing, and refuse it if it belongs to another model. */
+  readonly create?: { readonly model: string; readonly dimension: number } | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export class StoreError extends VidgrepError {}
+
+export class CollectionMissingError extends StoreError {
+  constructor(name: string, location: string, collections: readonly string[]) {
+    const known = collections.length > 0 ? ` (there: ${collections.join(', ')})` : ''
+    super('collection-missing', `There is no collection "${name}" in ${location}${known}`, {
+      remedy: 'Fill it first: vidgrep index FOLDER',
+    })
+  }
+}
+
+export class ModelMismatchError extends StoreError {
+  constructor(found: Collection, wanted: { model: string; dimension: number }) {
+    super(
+      'model-mismatch',
+      `Collection "${found.name}" holds embeddings of ${found.model} (${found.dimension} numbers), not of ${wanted.model} (${wanted.dimension})`,
+      { remedy: `Use its model (--model ${found.model}) or another collection (--collection NAME)` },
+    )
+  }
+}
+
+export class SchemaTooNewError extends StoreError {
+  constructor(found: Collection) {
+    super(
+      'schema-too-new',
+      `Collection "${found.name}" was written by a newer vidgrep (schema ${found.schemaVersion}, this one knows ${schemaVersion})`,
+      { remedy: 'Install the newest vidgrep: npm install -g vidgrep' },
+    )
+  }
+}
+
+export class InvalidPointError extends StoreError {
+  constructor(message: string) {
+    super('invalid-point', message, { remedy: 'This is a fault of the model or of its manifest: vidgrep doctor' })
+  }
+}

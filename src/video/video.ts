@@ -1,0 +1,52 @@
+import { VidgrepError } from '../errors.ts'
+
+/** What a file says of its first video stream. */
+export type VideoInfo = {
+  readonly path: string
+  /** Seconds of video, `undefined` where neither the container nor the stream says. */
+  readonly durationSeconds: number | undefined
+  /** Presentation time of the start of the file in seconds; not always 0. */
+  readonly startSeconds: number
+  /** Size of the displayed picture in pixels: rotation and pixel aspect ratio applied. */
+  readonly width: number
+  readonly height: number
+  readonly codec: string
+}
+
+/**
+ * How the decoder shall hand out a frame: the displayed picture scaled (bicubic) to `width` × `height` pixels, then cut
+ * to `crop` where given.
+ */
+export type View = {
+  readonly width: number
+  readonly height: number
+  readonly crop?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
+}
+
+/** RGB, 8 bits a channel, row by row without padding: `data.length === width * height * 3`. */
+export type Picture = { readonly width: number; readonly height: number; readonly data: Uint8Array }
+
+/** One sampled frame; `views[i]` is the picture that the i-th requested {@link View} asks for. */
+export type Frame = {
+  /** Presentation time in seconds, as the file has it. */
+  readonly timestampSeconds: number
+  readonly views: readonly Picture[]
+}
+
+/** The file holds no video that can be decoded: it is skipped or `failed`. */
+export class NotAVideoError extends VidgrepError {
+  constructor(message: string, details: { remedy: string; cause?: unknown }) {
+    super('not-a-video', message, details)
+  }
+}
+
+/** Decoding went wrong or ended early; thrown after the last good frame was handed out. The message is the reason. */
+export class DamagedVideoError extends VidgrepError {
+  /** Presentation time of the last frame that was handed out, `undefined` if there was none. */
+  readonly reachedSeconds: number | undefined
+
+  constructor(message: string, details: { remedy: string; cause?: unknown; reachedSeconds: number | undefined }) {
+    super('damaged-video', message, details)
+    this.reachedSeconds = details.reachedSeconds
+  }
+}
