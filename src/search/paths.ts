@@ -1,0 +1,74 @@
+import { isAbsolute, posix, resolve, sep } from 'node:path'
+import picomatch from 'picomatch'
+import { UsageError } from '../errors.ts'
+import type { VideoRecord } from '../store/store.ts'
+
+/**
+ * The paths of a collection's videos that at least one glob names, for `PointFilter.paths`.
+ *
+ * - A glob with no root matches from the current folder, and also any end of a path: `*.mp4` finds the name in every
+ *   folder, `holiday/**` in every folder called `holiday`, and `**\/2023/*.mov` says so aloud.
+ * - `./…`, `../…` and absolute globs match in that one place only.
+ * - A file's or folder's name without wildcards is enough: a folder means everything under it.
+ * - What lies on the disk may have `*`, `[` or `(` in its name: the plain reading is tried before the wildcards.
+ * - Hidden files match like all others. Upper and lower case differ, except on Windows.
+ *
+ * @param cwd absolute folder that relative globs start from
+ * @returns absolute, without doubles, in the records' order; all paths when there is no glob
+ * @throws UsageError if a glob is empty
+ */
+export const filterPaths = (
+  records: readonly Pick<VideoRecord, 'files'>[],
+  globs: readonly string[],
+  cwd: string = process.cwd(),
+): readonly string[] => {
+  const matchers = globs.map((glob) => pathMatcher(glob, cwd))
+  const paths = new Set(records.flatMap(({ files }) => files.map(({ path }) => path)))
+  return [...paths].filter((path) => matchers.length === 0 || matchers.some((matches) => matches(path)))
+}
+
+type Matcher = (path: string) => boolean
+
+const pathMatcher = (given: string, cwd: string): Matcher => {
+  if (given.trim() === '') {
+    throw new UsageError('Expected a path or a glob, got an empty one', {
+      remedy: "Use --path '*.mp4', or leave --path out",
+    })
+  }
+  const { folder, glob } = anchor(forwardSlashes(given), cwd)
+  const matches = folder === undefined ? endMatcher(glob) : startMatcher(glob)
+  return (path) => {
+    const slashed = forwardSlashes(path)
+    if (folder === undefined) return matches(slashed)
+    return slashed.startsWith(`${folder}/`) && matches(slashed.slice(folder.length + 1))
+  }
+}
+
+/** Splits a glob that names its place into that place, taken as it is, and the pattern below it. */
+const anchor = (given: string, cwd: string): { folder: string | undefined; glob: string } => {
+  const trimmed = given.replace(/\/+$/, '')
+  if (isAbsolute(given)) return { folder: '', glob: posix.normalize(trimmed).replace(/^\/+|^\.$/, '') }
+  const up = /^(?:\.\.?(?:\/+|$))+/.exec(trimmed)?.[0]
+  if (up === undefined) return { folder: undefined, glob: trimmed }
+  return { folder: forwardSlashes(resolve(cwd, up)).replace(/\/$/, ''), glob: trimmed.slice(up.length) }
+}
+
+/** Matches a path below the anchored folder: the glob itself, or anything under a folder that it names. */
+const startMatcher = (glob: string): Matcher => {
+  if (glob === '') return () => true
+  const wildcard = picomatch([glob, `${glob}/**`], options)
+  return (path) => `${path}/`.startsWith(`${glob}/`) || wildcard(path)
+}
+
+/** Matches wherever the path's last segments, or those of a folder that it lies in, fit the glob. */
+const endMatcher = (glob: string): Matcher => {
+  const wildcard = picomatch([`**/${glob}`, `**/${glob}/**`], options)
+  return (path) => `${path}/`.includes(`/${glob}/`) || wildcard(path)
+}
+
+/** `s`: a newline in a name is a character like any other. `nonegate`: so is a leading exclamation mark. */
+const options = { dot: true, nonegate: true, flags: 's', nocase: sep === '\\', windows: false }
+
+/** On Windows `C:\\a` becomes `/C:/a`, so that one root holds everything there too. */
+const forwardSlashes = (path: string): string =>
+  sep === '\\' ? path.replaceAll('\\', '/').replace(/^(?=[a-z]:)/i, '/') : path

@@ -1,0 +1,65 @@
+import { checkPoints, checkVector } from '../../src/store/point.ts'
+import {
+  type Hit,
+  type Point,
+  type PointFilter,
+  type Store,
+  schemaVersion,
+  type VideoRecord,
+} from '../../src/store/store.ts'
+
+/** A store in two maps: exact cosine search, nothing remembered after the process. Counts what it is asked. */
+export const arrayStore = (dimension: number): Store & { readonly limits: number[] } => {
+  const points = new Map<string, Point>()
+  const records = new Map<string, VideoRecord>()
+  const limits: number[] = []
+  const ofVideo = (video: string) => [...points.values()].filter((point) => point.video === video)
+  return {
+    limits,
+    collection: { name: 'array', model: 'test', dimension, schemaVersion },
+    location: 'memory',
+    upsert: async (added) => {
+      checkPoints(added, dimension)
+      for (const point of added) points.set(point.id, point)
+    },
+    search: async (vector, { limit, filter = {}, signal }) => {
+      signal?.throwIfAborted()
+      checkVector(vector, dimension, 'Query')
+      limits.push(limit)
+      return [...points.values()]
+        .filter((point) => passes(point, filter, records))
+        .map((point): Hit => {
+          const { vector: own, ...payload } = point
+          return { ...payload, similarity: own.reduce((sum, x, i) => sum + x * vector[i]!, 0) }
+        })
+        .sort((a, b) => b.similarity - a.similarity || (a.id < b.id ? -1 : 1))
+        .slice(0, limit)
+    },
+    pointIds: async (video) => new Set(ofVideo(video).map(({ id }) => id)),
+    vectors: async (ids) => new Map(ids.flatMap((id) => (points.has(id) ? [[id, points.get(id)!.vector]] : []))),
+    setPath: async (video, path) => {
+      for (const point of ofVideo(video)) points.set(point.id, { ...point, path })
+    },
+    deleteVideo: async (video) => {
+      for (const { id } of ofVideo(video)) points.delete(id)
+      records.delete(video)
+    },
+    countPoints: async (video) => (video === undefined ? points.size : ofVideo(video).length),
+    putRecord: async (record) => void records.set(record.video, record),
+    record: async (video) => records.get(video),
+    records: async () => [...records.values()].sort((a, b) => (a.video < b.video ? -1 : 1)),
+    optimize: async () => {},
+    describe: async () => ({ exact: true }),
+    close: async () => {},
+  }
+}
+
+const passes = (point: Point, filter: PointFilter, records: ReadonlyMap<string, VideoRecord>): boolean => {
+  const paths = records.get(point.video)?.files.map(({ path }) => path) ?? [point.path]
+  return (
+    (filter.videos?.includes(point.video) ?? true) &&
+    (filter.paths === undefined || paths.some((path) => filter.paths!.includes(path))) &&
+    point.until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
+    point.t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY)
+  )
+}
