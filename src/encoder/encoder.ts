@@ -1,6 +1,15 @@
+import { VidgrepError } from '../errors.ts'
 import type { Model } from '../models/model.ts'
 
-export type EncodeOptions = { readonly signal?: AbortSignal | undefined }
+export type EncodeOptions = {
+  /** Rejects the call at once with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export type EncodeTextOptions = EncodeOptions & {
+  /** Told for each text that is longer than the model's context: only its beginning was encoded. */
+  readonly onTruncated?: ((text: string) => void) | undefined
+}
 
 /** Turns pictures and texts into embeddings of one space. Runs off the calling thread: the event loop stays free. */
 export type Encoder = {
@@ -15,6 +24,22 @@ export type Encoder = {
    */
   encodePictures(pixels: Uint8Array, options?: EncodeOptions): Promise<readonly Float32Array[]>
   /** @returns [texts.length][dimension], each of length 1 */
-  encodeTexts(texts: readonly string[], options?: EncodeOptions): Promise<readonly Float32Array[]>
+  encodeTexts(texts: readonly string[], options?: EncodeTextOptions): Promise<readonly Float32Array[]>
+  /** Ends the worker; calls that are still running reject with an EncoderError of code `encoder-closed`. */
   close(): Promise<void>
 }
+
+export type OpenEncoder = {
+  /** Threads that the runtime computes with, 1 or more. Default: the runtime's own choice, one a physical core. */
+  readonly threads?: number | undefined
+  /** Most pictures that run at once, 1 or more. Default: {@link defaultBatchSize}. */
+  readonly batchSize?: number | undefined
+  /** Closes the encoder. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** See bench/encoder.ts: larger batches are no faster, smaller ones are. */
+export const defaultBatchSize = 16
+
+/** The model could not be loaded, could not run, or gave something that is no embedding. */
+export class EncoderError extends VidgrepError {}

@@ -1,0 +1,55 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { openImageTower, type RunPictures } from './imageTower.ts'
+import { closeMessage, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
+import { openTextTower, type RunTexts } from './textTower.ts'
+import type { Tower } from './tower.ts'
+
+/*
+ * The runtime blocks the thread that it runs on, so it runs here. Batches are worked off one after the other; the next
+ * one already waits in the port, so that the processor has no pause between two.
+ */
+
+const port = parentPort!
+const settings = workerData as WorkerSettings
+const { model } = settings
+
+let image: Promise<Tower<RunPictures>> | undefined
+let text: Promise<Tower<RunTexts>> | undefined
+
+/** A tower loads at its first use: a search needs no image tower. Memory that was shared is read in place. */
+const answer = async (task: Task): Promise<FromWorker> => {
+  const { id } = task
+  const file = task.kind === 'pictures' ? model.image.file : model.text.file
+  let during: 'load' | 'run' = 'load'
+  try {
+    if (task.kind === 'pictures') {
+      image ??= openImageTower(model.image, settings)
+      const { run } = await image
+      during = 'run'
+      return { id, ...(await run(new Uint8Array(task.pixels), task.count)), truncated: [] }
+    }
+    text ??= openTextTower(model.text, settings)
+    const { run } = await text
+    during = 'run'
+    return { id, ...(await run(task.texts)) }
+  } catch (error) {
+    return { id, during, file, message: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+const close = async (): Promise<void> => {
+  for (const tower of await Promise.allSettled([image, text])) {
+    if (tower.status === 'fulfilled') await tower.value?.release()
+  }
+  port.close()
+}
+
+let last: Promise<unknown> = Promise.resolve()
+
+port.on('message', (message: Task | typeof closeMessage) => {
+  last = last.then(async () => {
+    if (message === closeMessage) return close()
+    const reply = await answer(message)
+    port.postMessage(reply, 'data' in reply ? [reply.data.buffer] : [])
+  })
+})

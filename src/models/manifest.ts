@@ -1,0 +1,70 @@
+import { z } from 'zod'
+
+const name = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'Expected lower-case letters, digits and single dashes')
+
+/** Relative, with forward slashes, and never out of its folder. */
+const relativePath = z
+  .string()
+  .regex(/^(?![/\\])[^\\:]+$/)
+  .refine((path) => path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), {
+    error: 'Expected a path inside the folder',
+  })
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'Expected 64 hexadecimal digits, lower-case')
+
+const perChannel = z.tuple([z.number(), z.number(), z.number()])
+
+const image = z.strictObject({
+  file: relativePath,
+  sha256: sha256.optional(),
+  input: z.string(),
+  output: z.string(),
+  size: z.int().min(1).max(4096),
+  resize: z.enum(['squash', 'edge-crop']),
+  interpolation: z.enum(['bicubic', 'bilinear']),
+  mean: perChannel,
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+})
+
+const text = z.strictObject({
+  file: relativePath,
+  sha256: sha256.optional(),
+  tokenizer: relativePath,
+  inputs: z.array(z.string()).min(1),
+  output: z.string(),
+  maxTokens: z.int().min(2),
+  lowercase: z.boolean(),
+})
+
+const description = {
+  id: z.string().min(1),
+  name,
+  description: z.string(),
+  dimension: z.int().min(1),
+  image,
+  text,
+  threshold: z.number().optional(),
+  licence: z.string(),
+}
+
+/** What a model.json in a user's own folder says; paths are relative to that folder. */
+export const modelDescription = z.strictObject(description)
+
+const file = z.strictObject({ path: relativePath, bytes: z.int().positive(), sha256 })
+
+/** What models/manifest.json says of a known model. */
+export const manifestEntry = z.strictObject({
+  ...description,
+  /** Lies in the package itself, under models/NAME. */
+  carried: z.boolean().optional(),
+  languages: z.array(z.string()).min(1),
+  goodFor: z.string(),
+  files: z.array(file).min(1),
+})
+
+export const manifest = z.strictObject({ models: z.array(manifestEntry).min(1) })
+
+export type ModelDescription = z.infer<typeof modelDescription>
+export type ManifestEntry = z.infer<typeof manifestEntry>
+export type ModelFile = z.infer<typeof file>
+export type Manifest = z.infer<typeof manifest>

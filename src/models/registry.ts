@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { folders } from '../settings.ts'
+import type { Manifest, ManifestEntry } from './manifest.ts'
+
+/** Used where neither the user nor the collection names a model. */
+export const defaultModelName = 'starter'
+
+/** The package's own models folder: two levels up both from src/models and from dist/models. */
+const carriedFolder = fileURLToPath(new URL('../../models/', import.meta.url))
+
+let known: Promise<readonly ManifestEntry[]> | undefined
+
+/**
+ * All models that have a name. The manifest is part of the package and the tests hold it against its schema; checking it
+ * again at each start would cost a search 40 ms.
+ */
+export const knownModels = (): Promise<readonly ManifestEntry[]> => {
+  known ??= readFile(join(carriedFolder, 'manifest.json'), 'utf8').then((json) => (JSON.parse(json) as Manifest).models)
+  return known
+}
+
+/** Where a known model's files are, or would be once they are pulled. */
+export const modelFolder = ({ name, carried }: Pick<ManifestEntry, 'name' | 'carried'>): string =>
+  carried ? join(carriedFolder, name) : join(folders().cache, 'models', name)

@@ -1,0 +1,182 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Encoder, EncoderError } from '../../src/encoder/encoder.ts'
+import { openEncoder } from '../../src/encoder/open.ts'
+import { UsageError } from '../../src/errors.ts'
+import { loadModel } from '../../src/models/load.ts'
+
+const model = await loadModel('starter')
+const pictureBytes = model.image.size ** 2 * 3
+
+/** Pictures that differ, the same at each call. */
+const noise = (count: number): Uint8Array => {
+  let state = 1
+  return Uint8Array.from({ length: count * pictureBytes }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state >>> 24
+  })
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof EncoderError ? error.code : error),
+  )
+
+describe('an open encoder', () => {
+  let encoder: Encoder
+  beforeAll(async () => {
+    encoder = await openEncoder(model, { batchSize: 4 })
+  })
+  afterAll(() => encoder.close())
+
+  test('gives a picture the same embedding whatever batch it is in', async () => {
+    const pixels = noise(9)
+    const together = await encoder.encodePictures(pixels)
+    expect(together).toHaveLength(9)
+    for (const [i, embedding] of together.entries()) {
+      const [alone] = await encoder.encodePictures(pixels.subarray(i * pictureBytes, (i + 1) * pictureBytes))
+      const difference = alone!.map((x, k) => Math.abs(x - embedding[k]!))
+      expect(Math.max(...difference)).toBeLessThan(1e-5)
+    }
+  })
+
+  test('has copied the pixels when it returns its promise', async () => {
+    const pixels = noise(6)
+    const expected = await encoder.encodePictures(pixels)
+    const pending = encoder.encodePictures(pixels)
+    pixels.fill(0)
+    expect(await pending).toEqual(expected)
+  })
+
+  test('answers calls that overlap each with its own embeddings', async () => {
+    const pixels = noise(6)
+    const one = (i: number) => pixels.subarray(i * pictureBytes, (i + 1) * pictureBytes)
+    const expected = []
+    for (let i = 0; i < 6; i++) expected.push((await encoder.encodePictures(one(i)))[0])
+    const [text, ...found] = await Promise.all([
+      encoder.encodeTexts(['a dog']),
+      ...Array.from({ length: 6 }, (_, i) => encoder.encodePictures(one(i))),
+    ])
+    expect(found.map(([embedding]) => embedding)).toEqual(expected)
+    expect(text).toEqual(await encoder.encodeTexts(['a dog']))
+  })
+
+  test('gives nothing for nothing', async () => {
+    expect(await encoder.encodePictures(new Uint8Array(0))).toEqual([])
+    expect(await encoder.encodeTexts([])).toEqual([])
+  })
+
+  test('refuses pixels that are no whole number of pictures', async () => {
+    expect(await codeOf(encoder.encodePictures(new Uint8Array(pictureBytes + 1)))).toBe('pixels-wrong')
+  })
+
+  test('rejects with the reason of a signal, before and while it encodes, and goes on afterwards', async () => {
+    const reason = new Error('enough')
+    expect(await codeOf(encoder.encodePictures(noise(1), { signal: AbortSignal.abort(reason) }))).toBe(reason)
+    const warnings: unknown[] = []
+    process.on('warning', (warning) => warnings.push(warning))
+    const abort = new AbortController()
+    const running = codeOf(encoder.encodePictures(noise(60), { signal: abort.signal }))
+    const queued = codeOf(encoder.encodeTexts(['a dog'], { signal: abort.signal }))
+    abort.abort(reason)
+    expect(await running).toBe(reason)
+    expect(await queued).toBe(reason)
+    expect(await encoder.encodeTexts(['a dog'])).toHaveLength(1)
+    expect(warnings).toEqual([])
+  })
+})
+
+describe('openEncoder', () => {
+  test.each([{ threads: 0 }, { batchSize: 0 }, { batchSize: 1.5 }, { threads: Number.NaN }])(
+    'refuses %o',
+    async (options) => {
+      await expect(openEncoder(model, options)).rejects.toThrow(UsageError)
+    },
+  )
+
+  test('opens one encoder after the other in one process, with the same results', async () => {
+    const results = []
+    for (const threads of [1, 2]) {
+      const encoder = await openEncoder(model, { threads })
+      results.push((await encoder.encodeTexts(['a dog']))[0]!)
+      await encoder.close()
+    }
+    const [first, second] = results
+    expect(Math.max(...first!.map((x, i) => Math.abs(x - second![i]!)))).toBeLessThan(1e-5)
+  })
+
+  test('closes while it encodes: what runs is rejected, what comes later too, and closing again does nothing', async () => {
+    const encoder = await openEncoder(model)
+    await encoder.encodePictures(noise(1))
+    const running = codeOf(encoder.encodePictures(noise(40)))
+    await encoder.close()
+    expect(await running).toBe('encoder-closed')
+    expect(await codeOf(encoder.encodeTexts(['a dog']))).toBe('encoder-closed')
+    await encoder.close()
+  })
+
+  test('is closed by its signal, with the reason of that', async () => {
+    const abort = new AbortController()
+    const encoder = await openEncoder(model, { signal: abort.signal })
+    const reason = new Error('enough')
+    const running = codeOf(encoder.encodeTexts(['a dog']))
+    abort.abort(reason)
+    expect(await running).toBe(reason)
+    await encoder.close()
+    await expect(openEncoder(model, { signal: abort.signal })).rejects.toBe(reason)
+  })
+})
+
+describe('a damaged model', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vidgrep-encoder-'))
+    await cp(model.text.file, join(folder, 'text.onnx'))
+    await cp(model.text.tokenizer, join(folder, 'tokenizer.json'))
+    await writeFile(join(folder, 'image.onnx'), (await readFile(model.image.file)).subarray(0, 1_000_000))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  test('is named with the way to check it, and its other tower still works', async () => {
+    const encoder = await openEncoder({ ...model, image: { ...model.image, file: join(folder, 'image.onnx') } })
+    const failure = await encoder.encodePictures(noise(1)).catch((error: unknown) => error as EncoderError)
+    expect(failure).toMatchObject({
+      code: 'model-unreadable',
+      remedy: expect.stringContaining('models verify starter'),
+    })
+    expect((failure as EncoderError).message).toContain(join(folder, 'image.onnx'))
+    expect(await encoder.encodeTexts(['a dog'])).toHaveLength(1)
+    await encoder.close()
+  })
+
+  test.each([
+    ['dimension', { ...model, dimension: 512 }, 'embedding-unusable'],
+    ['tensor name', { ...model, text: { ...model.text, output: 'nothing' } }, 'encoding-failed'],
+    ['input name', { ...model, text: { ...model.text, inputs: ['nothing'] } }, 'encoding-failed'],
+    ['tokenizer', { ...model, text: { ...model.text, tokenizer: model.text.file } }, 'model-unreadable'],
+  ])('is found out by a wrong %s', async (_, wrong, code) => {
+    const encoder = await openEncoder(wrong)
+    expect(await codeOf(encoder.encodeTexts(['a dog']))).toBe(code)
+    await encoder.close()
+  })
+})
+
+test('a process with an open encoder ends by itself, and only after its calls have ended', async () => {
+  const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../../src', path))
+  const script = `
+    import { openEncoder } from ${source('encoder/open.ts')}
+    import { loadModel } from ${source('models/load.ts')}
+    const encoder = await openEncoder(await loadModel('starter'))
+    const [embedding] = await encoder.encodeTexts(['a dog'])
+    console.log(embedding.length)`
+  const run = promisify(execFile)
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: join(import.meta.dirname, '../..'),
+  })
+  expect(stdout).toBe('384\n')
+})
