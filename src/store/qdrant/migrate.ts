@@ -1,0 +1,132 @@
+import {
+  type CallOptions,
+  CollectionMissingError,
+  ModelMismatchError,
+  type OpenStore,
+  SchemaTooNewError,
+  StoreError,
+  schemaVersion,
+} from '../store.ts'
+import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
+import { checkName, collectionInfo, collectionNames } from './collections.ts'
+import { statusOf } from './failures.ts'
+import { claim, collectionOf, type Meta, readMeta, recordSchemaVersion, recordStep } from './meta.ts'
+import { callFor, readSteps, requestsOf, type Step } from './steps.ts'
+
+/** A change of the schema that was made, or would be. */
+export type MigrationStep = {
+  /** Such as "0002-index-payload". */
+  readonly name: string
+  readonly description: string
+  /** What is asked of the server, such as "PUT /collections/vidgrep/index {…}". */
+  readonly requests: readonly string[]
+}
+
+export type Migrate = Connect & CallOptions & { readonly collection: string; readonly dryRun?: boolean | undefined }
+
+/**
+ * Brings a collection's schema up to date. Steps that were applied before are left out, so a second call does nothing;
+ * two processes may do it at once.
+ * @returns the steps that were applied, or with `dryRun` those that would be
+ * @throws CollectionMissingError, SchemaTooNewError, StoreError
+ */
+export const migrate = async (
+  url: string,
+  { collection, dryRun, signal, ...options }: Migrate,
+): Promise<MigrationStep[]> => {
+  checkName(collection)
+  const qdrant = await connect(url, options)
+  const meta = await readMeta(qdrant, collection, { signal })
+  if (!meta) {
+    throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
+  }
+  refuseOther(collection, meta, undefined)
+  const steps = await pendingSteps(meta)
+  if (!dryRun) await update(qdrant, collection, meta, { signal })
+  return steps.map((step) => ({
+    name: step.name,
+    description: step.description,
+    requests: requestsOf(step, { collection, dimension: meta.dimension }).map(
+      ({ request, body }) => `${request} ${JSON.stringify(body)}`,
+    ),
+  }))
+}
+
+/**
+ * Finds the collection, or with `create` makes it and brings its schema up to date.
+ * @throws CollectionMissingError, ModelMismatchError, SchemaTooNewError, StoreError
+ */
+export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal }: OpenStore): Promise<Meta> => {
+  const found = await readMeta(qdrant, collection, { signal })
+  if (!found && !create) {
+    throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
+  }
+  const meta = found ?? (await createCollection(qdrant, collection, create!, { signal }))
+  refuseOther(collection, meta, create)
+  if (create) await update(qdrant, collection, meta, { signal })
+  return meta
+}
+
+/** Several processes may be here at once: every request leaves alone what is there, and the first claim stands. */
+const createCollection = async (
+  qdrant: Qdrant,
+  name: string,
+  wanted: NonNullable<OpenStore['create']>,
+  options: CallOptions,
+): Promise<Meta> => {
+  const there = await collectionInfo(qdrant, name, options)
+  if (there && (there.points_count ?? 0) > 0) return claimed(qdrant, name, options)
+  const steps = await readSteps()
+  for (const step of steps) await apply(qdrant, step, { collection: name, dimension: wanted.dimension }, options)
+  const vectors = (await collectionInfo(qdrant, name, options))?.config.params.vectors
+  if (vectors?.size === wanted.dimension && vectors.distance === 'Cosine') {
+    const now = new Date().toISOString()
+    const migrations = Object.fromEntries(steps.map((step) => [step.name, now]))
+    await claim(qdrant, name, { ...wanted, schemaVersion, migrations }, options)
+  }
+  return claimed(qdrant, name, options)
+}
+
+/** Whose collection it is: ours, or that of a process that was faster. Without a claim it is another program's. */
+const claimed = async (qdrant: Qdrant, name: string, options: CallOptions): Promise<Meta> => {
+  const meta = await readMeta(qdrant, name, options)
+  if (meta) return meta
+  throw new StoreError('collection-foreign', `Collection "${name}" in ${qdrant.location} was not made by vidgrep`, {
+    remedy: 'Take another name: --collection NAME',
+  })
+}
+
+const refuseOther = (name: string, meta: Meta, wanted: OpenStore['create']): void => {
+  const found = collectionOf(name, meta)
+  if (meta.schemaVersion > schemaVersion) throw new SchemaTooNewError(found)
+  if (wanted && (wanted.model !== meta.model || wanted.dimension !== meta.dimension)) {
+    throw new ModelMismatchError(found, wanted)
+  }
+}
+
+const pendingSteps = async (meta: Meta): Promise<readonly Step[]> =>
+  (await readSteps()).filter(({ name }) => !(name in meta.migrations))
+
+const update = async (qdrant: Qdrant, collection: string, meta: Meta, options: CallOptions): Promise<void> => {
+  for (const step of await pendingSteps(meta)) {
+    await apply(qdrant, step, { collection, dimension: meta.dimension }, options)
+    await recordStep(qdrant, collection, step.name, options)
+  }
+  if (meta.schemaVersion < schemaVersion) await recordSchemaVersion(qdrant, collection, options)
+}
+
+const apply = async (
+  qdrant: Qdrant,
+  step: Step,
+  places: { readonly collection: string; readonly dimension: number },
+  { signal }: CallOptions,
+): Promise<void> => {
+  for (const { request, target, body, doneIf } of requestsOf(step, places)) {
+    const argument = { ...body, collection_name: target, ...(request.endsWith('/index') ? { wait: true } : {}) }
+    try {
+      await qdrant.ask((api, init) => callFor(api, request)(argument, init), { signal, timeoutSeconds: writeSeconds })
+    } catch (error) {
+      if (!doneIf.includes(statusOf(error) ?? 0)) throw error
+    }
+  }
+}

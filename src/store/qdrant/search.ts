@@ -1,0 +1,71 @@
+import { filteredVideos } from '../filter.ts'
+import type { CallOptions, Hit, SearchOptions } from '../store.ts'
+import type { Qdrant } from './client.ts'
+import { collectionInfo } from './collections.ts'
+import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
+import { readRecords } from './records.ts'
+
+/** Collections below this many points are searched point by point: exact, and still some ten milliseconds. */
+const exactBelow = 50_000
+
+/** Candidates that the index (HNSW) keeps; more are better and slower. */
+const indexWidth = 256
+
+/** How long a collection's size is taken as known, in milliseconds. */
+const sizeKeptMs = 60_000
+
+/** Most hits that are asked for in order to put equally good ones around the limit in order. */
+const mostTies = 16_384
+
+export type Searcher = {
+  search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
+  /** Whether searches are exact at the collection's present size. */
+  isExact(options: CallOptions): Promise<boolean>
+}
+
+export const searcher = (qdrant: Qdrant, name: string): Searcher => {
+  let known = { exact: true, untilMs: 0 }
+  const isExact = async (options: CallOptions): Promise<boolean> => {
+    if (performance.now() < known.untilMs) return known.exact
+    const { points_count } = (await collectionInfo(qdrant, name, options)) ?? {}
+    known = { exact: (points_count ?? 0) < exactBelow, untilMs: performance.now() + sizeKeptMs }
+    return known.exact
+  }
+  return {
+    isExact,
+    search: async (vector, { limit, filter = {}, signal }) => {
+      const paths = filter.paths ?? []
+      const videos = await filteredVideos(filter, () => readRecords(qdrant, name, { paths, signal }))
+      if (limit < 1 || videos?.length === 0) return []
+      const request = { query: numbersOf(vector), filter: { must: conditionsOf(videos, filter) } }
+      const exact = await isExact({ signal })
+      const best = (count: number) => ask(qdrant, name, { ...request, ...paramsFor(exact, count) }, { signal })
+      return untied(best, limit)
+    },
+  }
+}
+
+const paramsFor = (exact: boolean, limit: number) => ({
+  limit,
+  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit) },
+})
+
+const ask = async (
+  qdrant: Qdrant,
+  name: string,
+  request: Record<string, unknown>,
+  { signal }: CallOptions,
+): Promise<Hit[]> => {
+  const whole = { ...request, collection_name: name, with_payload: true, with_vector: false }
+  const { points } = await qdrant.ask((api, init) => api.queryPoints(whole, init), { signal })
+  return points.map(hitOf).sort(byScore)
+}
+
+/** Asks for more until the best hit left out is worse than the last one taken: the server cuts ties anywhere. */
+const untied = async (best: (count: number) => Promise<Hit[]>, limit: number): Promise<readonly Hit[]> => {
+  for (let count = limit + 1; ; count *= 2) {
+    const hits = await best(count)
+    const allThere = hits.length < count || count > mostTies
+    if (allThere || hits.at(-1)!.similarity < hits[limit - 1]!.similarity) return hits.slice(0, limit)
+  }
+}
