@@ -10,6 +10,8 @@ export type Seen = {
   readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly bytes: number
+  /** The body as text, of requests up to 64 KiB. */
+  readonly text: string
 }
 
 /** What the next request meets: an answer in place of the real one, or a broken connection, before or after the work. */
@@ -48,8 +50,9 @@ export const startStandIn = async ({ apiKey, port = 0 }: { apiKey?: string; port
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
+    const text = body.length <= 65_536 ? body.toString() : ''
     const { pathname: path, searchParams } = new URL(request.url!, 'http://stand-in')
-    const entry = { method: request.method!, path, headers: request.headers, bytes: body.length }
+    const entry = { method: request.method!, path, headers: request.headers, bytes: body.length, text }
     seen.push(entry)
     const fault = standIn.fault(entry)
     if (fault === 'never answer') return

@@ -1,0 +1,536 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { VidgrepError } from '../../src/errors.ts'
+import { pointId } from '../../src/store/point.ts'
+import {
+  CollectionMissingError,
+  InvalidPointError,
+  ModelMismatchError,
+  type OpenStore,
+  type Point,
+  SchemaTooNewError,
+  type Store,
+  schemaVersion,
+  type VideoRecord,
+} from '../../src/store/store.ts'
+import { cosine, dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
+
+/** A place that holds collections, empty at first: a folder, or a server with names nobody else uses. */
+export type Place = {
+  open(options: OpenStore): Promise<Store>
+  /** Makes an existing collection look as if it had been written with this schema version. */
+  plantSchemaVersion(collection: string, version: number): Promise<void>
+  /** Called once, after every store was closed. */
+  remove(): Promise<void>
+}
+
+/** What every store has to do, whatever stands behind it. */
+export const storeContract = (name: string, makePlace: () => Promise<Place>): void => {
+  describe(`${name} keeps the contract of a store`, () => {
+    let place: Place
+    let made = 0
+    const opened: Store[] = []
+
+    const open = async (options: OpenStore): Promise<Store> => {
+      const store = await place.open(options)
+      opened.push(store)
+      return store
+    }
+    const freshName = () => `contract-${++made}_${Math.random().toString(36).slice(2, 8)}`
+    const fresh = (collection = freshName()) => open({ collection, create: { model, dimension } })
+    const filled = async (points: readonly Point[]) => {
+      const store = await fresh()
+      await store.upsert(points)
+      return store
+    }
+    const foundIds = async (store: Store, ...[vector, options]: Parameters<Store['search']>) =>
+      (await store.search(vector, options)).map(({ id }) => id)
+
+    beforeAll(async () => {
+      place = await makePlace()
+    })
+    afterAll(async () => {
+      await Promise.all(opened.map((store) => store.close()))
+      await place?.remove()
+    })
+
+    describe('collections', () => {
+      test('a collection is created once and found again with its facts, points and records', async () => {
+        const store = await filled([samplePoint(1)])
+        await store.putRecord(sampleRecord('a'))
+        const again = await open({ collection: store.collection.name })
+        expect(again.collection).toEqual({ name: store.collection.name, model, dimension, schemaVersion })
+        expect(again.location).toBe(store.location)
+        expect(await again.countPoints()).toBe(1)
+        expect(await again.record('a')).toEqual(sampleRecord('a'))
+        const created = await fresh(store.collection.name)
+        expect(await created.countPoints()).toBe(1)
+      })
+
+      test('a missing collection is refused with the names of those that exist', async () => {
+        const { collection } = await fresh()
+        const failure = await open({ collection: 'nowhere' }).catch((error: unknown) => error)
+        expect(failure).toBeInstanceOf(CollectionMissingError)
+        expect((failure as Error).message).toContain('"nowhere"')
+        expect((failure as Error).message).toContain(collection.name)
+      })
+
+      test('two that create the same collection at once both get it', async () => {
+        const collection = freshName()
+        const stores = await Promise.all(Array.from({ length: 4 }, () => fresh(collection)))
+        await Promise.all(stores.map((store, i) => store.upsert([samplePoint(i)])))
+        for (const store of stores) expect(await store.countPoints()).toBe(4)
+      })
+
+      test('collections of one place do not see each other', async () => {
+        const [one, other] = [await filled([samplePoint(1)]), await fresh()]
+        await one.putRecord(sampleRecord('a'))
+        expect(await other.countPoints()).toBe(0)
+        expect(await other.records()).toEqual([])
+      })
+
+      test('another model, or another dimension of the same model, is refused with what to do', async () => {
+        const { collection } = await fresh()
+        const other = await open({ collection: collection.name, create: { model: 'other@1', dimension } }).catch(
+          (error: unknown) => error,
+        )
+        expect(other).toBeInstanceOf(ModelMismatchError)
+        expect((other as ModelMismatchError).remedy).toContain(model)
+        await expect(
+          open({ collection: collection.name, create: { model, dimension: dimension + 1 } }),
+        ).rejects.toBeInstanceOf(ModelMismatchError)
+      })
+
+      test('a collection of a newer schema is refused', async () => {
+        const { collection } = await fresh()
+        await place.plantSchemaVersion(collection.name, schemaVersion + 1)
+        await expect(open({ collection: collection.name })).rejects.toBeInstanceOf(SchemaTooNewError)
+        await expect(fresh(collection.name)).rejects.toBeInstanceOf(SchemaTooNewError)
+      })
+
+      test.each(['', 'two words', '../up', 'a/b', 'naïve', 'new\nline', 'a.b', 'x'.repeat(300)])(
+        'the name %j is no name of a collection',
+        async (collection) => {
+          const failure = await open({ collection, create: { model, dimension } }).catch((error: unknown) => error)
+          expect(failure).toBeInstanceOf(VidgrepError)
+          expect((failure as VidgrepError).code).toBe('usage')
+        },
+      )
+
+      test('describe gives facts that can be printed', async () => {
+        const facts = await (await filled([samplePoint(1)])).describe()
+        expect(facts).toMatchObject({ points: 1 })
+        expect(Object.keys(facts)).toEqual(expect.arrayContaining(['engine', 'version', 'exact']))
+      })
+    })
+
+    describe('points', () => {
+      test('points come back with all of their payload and the exact cosine', async () => {
+        const points = Array.from({ length: 40 }, (_, i) => samplePoint(i))
+        const store = await filled(points)
+        const query = unitVector(999)
+        const hits = await store.search(query, { limit: 40 })
+        const expected = points.map((point) => ({ point, similarity: cosine(point.vector, query) }))
+        expected.sort((a, b) => b.similarity - a.similarity)
+        expect(hits.map(({ id }) => id)).toEqual(expected.map(({ point }) => point.id))
+        for (const [i, hit] of hits.entries()) {
+          const { vector: _, box, ...payload } = expected[i]!.point
+          const { similarity, box: foundBox, ...found } = hit
+          expect(found).toEqual(payload)
+          expect(Math.abs(similarity - expected[i]!.similarity)).toBeLessThan(1e-4)
+          for (const [side, fraction] of box.entries()) expect(foundBox[side]).toBeCloseTo(fraction, 6)
+        }
+      })
+
+      test('search gives the best ones only, as many as asked for', async () => {
+        const store = await filled(Array.from({ length: 40 }, (_, i) => samplePoint(i)))
+        const all = await foundIds(store, unitVector(7), { limit: 40 })
+        expect(all[0]).toBe(samplePoint(7).id)
+        expect(await foundIds(store, unitVector(7), { limit: 5 })).toEqual(all.slice(0, 5))
+        expect(await foundIds(store, unitVector(7), { limit: 1 })).toEqual(all.slice(0, 1))
+      })
+
+      test('a limit beyond the collection gives all of it', async () => {
+        const store = await filled([samplePoint(1), samplePoint(2)])
+        expect(await store.search(unitVector(1), { limit: 5000 })).toHaveLength(2)
+      })
+
+      test('equally good points come by id, also where the limit cuts them', async () => {
+        const twins = Array.from({ length: 12 }, (_, i) => samplePoint(i, { vector: unitVector(5) }))
+        const store = await filled([...twins, ...Array.from({ length: 12 }, (_, i) => samplePoint(100 + i))])
+        const ids = twins.map(({ id }) => id).sort()
+        expect(await foundIds(store, unitVector(5), { limit: 12 })).toEqual(ids)
+        expect(await foundIds(store, unitVector(5), { limit: 3 })).toEqual(ids.slice(0, 3))
+      })
+
+      test('similarities reach from −1 to 1', async () => {
+        const opposite = samplePoint(1, { vector: unitVector(1).map((x) => -x) })
+        const store = await filled([opposite, samplePoint(2, { vector: unitVector(1) })])
+        const [best, worst] = await store.search(unitVector(1), { limit: 2 })
+        expect(best!.similarity).toBeCloseTo(1, 5)
+        expect(worst!.similarity).toBeCloseTo(-1, 5)
+        expect(best!.similarity).toBeLessThanOrEqual(1)
+        expect(worst!.similarity).toBeGreaterThanOrEqual(-1)
+      })
+
+      test('searching an empty collection gives nothing', async () => {
+        expect(await (await fresh()).search(unitVector(1), { limit: 10 })).toEqual([])
+      })
+
+      test('writing no points changes nothing', async () => {
+        const store = await filled([])
+        expect(await store.countPoints()).toBe(0)
+      })
+
+      test('a point with a known id is replaced, the others stay', async () => {
+        const store = await filled([samplePoint(1), samplePoint(2)])
+        const changed = { ...samplePoint(1), vector: unitVector(50), path: '/moved.mp4', until: 99 }
+        await store.upsert([changed, samplePoint(3)])
+        expect(await store.countPoints()).toBe(3)
+        const [hit] = await store.search(unitVector(50), { limit: 1 })
+        expect(hit).toMatchObject({ id: changed.id, path: '/moved.mp4', until: 99 })
+      })
+
+      test('of a point twice in one batch, the last one stands', async () => {
+        const store = await filled([samplePoint(1), samplePoint(2), { ...samplePoint(1), until: 77 }])
+        expect(await store.countPoints()).toBe(2)
+        const [hit] = await store.search(unitVector(1), { limit: 1 })
+        expect(hit).toMatchObject({ id: samplePoint(1).id, until: 77 })
+      })
+
+      test('thousands of points go in at once', async () => {
+        const points = Array.from({ length: 2500 }, (_, i) => samplePoint(i))
+        const store = await filled(points)
+        expect(await store.countPoints()).toBe(2500)
+        expect(await foundIds(store, points[2499]!.vector, { limit: 1 })).toEqual([points[2499]!.id])
+        expect((await store.vectors(points.map(({ id }) => id))).size).toBe(2500)
+      })
+
+      test('pointIds are those of the video, and no others', async () => {
+        const mine = [samplePoint(1, { video: 'a' }), samplePoint(2, { video: 'a' })]
+        const store = await filled([...mine, samplePoint(3, { video: 'b' })])
+        expect(await store.pointIds('a')).toEqual(new Set(mine.map(({ id }) => id)))
+        expect(await store.pointIds('none')).toEqual(new Set())
+      })
+
+      test('pointIds are complete for a long video', async () => {
+        const store = await filled(Array.from({ length: 3000 }, (_, i) => samplePoint(i, { video: 'long' })))
+        expect((await store.pointIds('long')).size).toBe(3000)
+      })
+
+      test('vectors come back as the very same numbers, for the ids that exist', async () => {
+        const store = await filled([samplePoint(1), samplePoint(2)])
+        const missing = samplePoint(3).id
+        const vectors = await store.vectors([samplePoint(2).id, missing, samplePoint(1).id])
+        expect([...vectors.keys()].sort()).toEqual([samplePoint(1).id, samplePoint(2).id].sort())
+        expect(vectors.get(samplePoint(1).id)).toEqual(samplePoint(1).vector)
+        expect(vectors.get(samplePoint(2).id)).toBeInstanceOf(Float32Array)
+        expect(await store.vectors([])).toEqual(new Map())
+      })
+
+      test('points are counted, all of them or those of a video', async () => {
+        const store = await filled([1, 2, 3].map((seed) => samplePoint(seed, { video: seed < 3 ? 'a' : 'b' })))
+        expect(await store.countPoints()).toBe(3)
+        expect(await store.countPoints('a')).toBe(2)
+        expect(await store.countPoints('none')).toBe(0)
+      })
+
+      test('setPath moves the points of one video', async () => {
+        const store = await filled([1, 2, 3].map((seed) => samplePoint(seed, { video: seed < 3 ? 'a' : 'b' })))
+        await store.setPath('a', awkwardPath)
+        const hits = await store.search(unitVector(1), { limit: 3 })
+        for (const { video, path } of hits) expect(path).toBe(video === 'a' ? awkwardPath : samplePoint(3).path)
+        expect(hits[0]!.similarity).toBeCloseTo(1, 5)
+        await store.setPath('none', '/x.mp4')
+        expect(await store.countPoints()).toBe(3)
+      })
+
+      test('deleting a video takes its points and its record, and leaves the others', async () => {
+        const store = await filled([1, 2, 3].map((seed) => samplePoint(seed, { video: seed < 3 ? "a'b" : 'b' })))
+        await store.putRecord(sampleRecord("a'b"))
+        await store.putRecord(sampleRecord('b'))
+        await store.deleteVideo("a'b")
+        expect(await store.countPoints("a'b")).toBe(0)
+        expect(await store.record("a'b")).toBeUndefined()
+        expect(await store.countPoints()).toBe(1)
+        expect(await store.record('b')).toBeDefined()
+        await store.deleteVideo('never there')
+        expect(await store.countPoints()).toBe(1)
+      })
+
+      test('what another store of the same collection wrote is seen at once', async () => {
+        const writer = await fresh()
+        const reader = await open({ collection: writer.collection.name })
+        expect(await reader.search(unitVector(1), { limit: 1 })).toEqual([])
+        await writer.upsert([samplePoint(1)])
+        expect(await foundIds(reader, unitVector(1), { limit: 1 })).toEqual([samplePoint(1).id])
+        await writer.deleteVideo(samplePoint(1).video)
+        expect(await reader.countPoints()).toBe(0)
+      })
+
+      test('points are all there, and found, after housekeeping', async () => {
+        const store = await fresh()
+        for (let i = 0; i < 10; i++) await store.upsert([samplePoint(i), samplePoint(i + 100)])
+        const before = await foundIds(store, unitVector(3), { limit: 20 })
+        await store.optimize()
+        await store.optimize()
+        expect(before).toHaveLength(20)
+        expect(await foundIds(store, unitVector(3), { limit: 20 })).toEqual(before)
+      })
+    })
+
+    describe('filters', () => {
+      const points = [
+        samplePoint(1, { video: 'a', t: 0, until: 4 }),
+        samplePoint(2, { video: 'a', t: 5, until: 5 }),
+        samplePoint(3, { video: 'b', t: 0.5, until: 0.5 }),
+        samplePoint(4, { video: 'b', t: 9.04, until: 10.04 }),
+        samplePoint(5, { video: 'c', t: 5, until: 5 }),
+      ]
+      const records = [
+        sampleRecord('a', { files: ['/v/a.mp4', '/copy/a.mp4'].map(file) }),
+        sampleRecord('b', { files: [file('/v/b.mp4')] }),
+        sampleRecord('c', { files: [file('/v/c.mp4')] }),
+      ]
+      let store: Store
+      beforeAll(async () => {
+        store = await filled(points)
+        for (const record of records) await store.putRecord(record)
+      })
+
+      test.each([
+        ['no condition', {}, [1, 2, 3, 4, 5]],
+        ['undefined conditions', { videos: undefined, paths: undefined, afterSeconds: undefined }, [1, 2, 3, 4, 5]],
+        ['one video', { videos: ['a'] }, [1, 2]],
+        ['two videos, one of them twice', { videos: ['a', 'c', 'c'] }, [1, 2, 5]],
+        ['an unknown video', { videos: ['z'] }, []],
+        ['no video', { videos: [] }, []],
+        ['a path', { paths: ['/v/b.mp4'] }, [3, 4]],
+        ['the other path of a copied video', { paths: ['/copy/a.mp4'] }, [1, 2]],
+        ['two paths', { paths: ['/v/a.mp4', '/v/c.mp4'] }, [1, 2, 5]],
+        ['a part of a path', { paths: ['/v/'] }, []],
+        ['no path', { paths: [] }, []],
+        ['a video and its path', { videos: ['a'], paths: ['/v/a.mp4', '/v/b.mp4'] }, [1, 2]],
+        ["a video and another one's path", { videos: ['a'], paths: ['/v/b.mp4'] }, []],
+        ['a video and no path', { videos: ['a'], paths: [] }, []],
+        ['no video and a path', { videos: [], paths: ['/v/a.mp4'] }, []],
+        ['after, where a patch stays in view', { afterSeconds: 4 }, [1, 2, 4, 5]],
+        ['after, exclusive of what has gone', { afterSeconds: 4.001 }, [2, 4, 5]],
+        ['before, inclusive', { beforeSeconds: 0.5 }, [1, 3]],
+        ['a time at full precision', { afterSeconds: 10.04, beforeSeconds: 9.04 }, [4]],
+        ['a range', { afterSeconds: 3, beforeSeconds: 6 }, [1, 2, 5]],
+        ['an empty range', { afterSeconds: 6, beforeSeconds: 6 }, []],
+        ['a range within a video', { videos: ['a', 'b'], afterSeconds: 3, beforeSeconds: 6 }, [1, 2]],
+        ['a range within a path', { paths: ['/v/c.mp4'], afterSeconds: 3, beforeSeconds: 6 }, [5]],
+        ['tiny and huge times', { afterSeconds: 1e-7, beforeSeconds: 1e21 }, [1, 2, 3, 4, 5]],
+      ])('%s', async (_, filter, seeds) => {
+        const ids = await foundIds(store, unitVector(1), { limit: 10, filter })
+        expect(new Set(ids)).toEqual(new Set(seeds.map((seed) => points[seed - 1]!.id)))
+        expect(ids).toHaveLength(seeds.length)
+      })
+
+      test('the limit counts what the filter leaves', async () => {
+        const ids = await foundIds(store, unitVector(1), { limit: 2, filter: { videos: ['b', 'c'] } })
+        expect(ids).toHaveLength(2)
+      })
+
+      test('awkward paths and names are stored and found as they are', async () => {
+        const video = `quote ' " \\ ${awkwardPath}`
+        const odd = await filled([samplePoint(1, { video, path: awkwardPath }), samplePoint(2)])
+        await odd.putRecord(sampleRecord(video, { files: [file(awkwardPath)] }))
+        for (const filter of [{ videos: [video] }, { paths: [awkwardPath] }]) {
+          const hits = await odd.search(unitVector(1), { limit: 10, filter })
+          expect(hits.map(({ path }) => path)).toEqual([awkwardPath])
+          expect(hits[0]!.video).toBe(video)
+        }
+        expect(await odd.countPoints(video)).toBe(1)
+        expect((await odd.pointIds(video)).size).toBe(1)
+        expect(await odd.record(video)).toMatchObject({ video, files: [{ path: awkwardPath }] })
+        await odd.deleteVideo("x' OR 'x'='x")
+        expect(await odd.countPoints()).toBe(2)
+      })
+
+      test('hundreds of videos may be asked for at once', async () => {
+        const many = await filled(Array.from({ length: 600 }, (_, i) => samplePoint(i, { video: `video-${i}` })))
+        const videos = Array.from({ length: 500 }, (_, i) => `video-${i}`)
+        expect(await many.search(unitVector(1), { limit: 1000, filter: { videos } })).toHaveLength(500)
+      })
+    })
+
+    describe('records', () => {
+      const full: VideoRecord = {
+        ...sampleRecord('full'),
+        status: 'partial',
+        reason: `ended at 3.2 s: "moov" isn't there\n${awkwardPath}`,
+        durationSeconds: 12.345678901,
+        width: 1920,
+        height: 1080,
+      }
+
+      test('a record comes back as it was written, with and without what is optional', async () => {
+        const store = await fresh()
+        const bare = sampleRecord('bare')
+        await store.putRecord(full)
+        await store.putRecord(bare)
+        expect(await store.record('full')).toEqual(full)
+        expect(await store.record('bare')).toEqual(bare)
+        expect(Object.keys((await store.record('bare'))!).sort()).toEqual(Object.keys(bare).sort())
+        expect(await store.record('none')).toBeUndefined()
+      })
+
+      test('a record of a video without a file or a point is kept too', async () => {
+        const store = await fresh()
+        const record = sampleRecord('gone', { status: 'failed', reason: '', files: [], frames: 0, points: 0 })
+        await store.putRecord(record)
+        expect(await store.record('gone')).toEqual(record)
+      })
+
+      test('a record is replaced by the next one of its video', async () => {
+        const store = await fresh()
+        await store.putRecord(full)
+        const next = sampleRecord('full', { files: [file('/new.mp4'), file('/newer.mp4')] })
+        await store.putRecord(next)
+        expect(await store.records()).toEqual([next])
+      })
+
+      test('records are listed by video, however many', async () => {
+        const store = await fresh()
+        expect(await store.records()).toEqual([])
+        const names = Array.from({ length: 120 }, (_, i) => `v${(i * 37) % 120}`)
+        for (let i = 0; i < names.length; i += 20) {
+          await Promise.all(names.slice(i, i + 20).map((video) => store.putRecord(sampleRecord(video))))
+        }
+        expect((await store.records()).map(({ video }) => video)).toEqual([...names].sort())
+      })
+
+      test('a record does not count as a point, nor a point as a record', async () => {
+        const store = await filled([samplePoint(1)])
+        await store.putRecord(full)
+        expect(await store.countPoints()).toBe(1)
+        expect(await store.records()).toHaveLength(1)
+      })
+    })
+
+    describe('what cannot be searched is not written', () => {
+      const spoilt = (at: number, value: number) => unitVector(2).map((x, i) => (i === at ? value : x))
+      test.each([
+        ['NaN in the vector', { vector: spoilt(0, Number.NaN) }],
+        ['infinity in the vector', { vector: spoilt(3, Number.POSITIVE_INFINITY) }],
+        ['a zero vector', { vector: new Float32Array(dimension) }],
+        ['a vector of length 2', { vector: unitVector(2).map((x) => 2 * x) }],
+        ['a vector too short', { vector: unitVector(2, dimension - 1) }],
+        ['a vector too long', { vector: unitVector(2, dimension + 1) }],
+        ['an empty vector', { vector: new Float32Array(0) }],
+        ['a time that is no number', { t: Number.NaN }],
+        ['an endless patch', { until: Number.POSITIVE_INFINITY }],
+      ])('%s spoils its whole batch', async (_, spoil) => {
+        const store = await filled([samplePoint(1)])
+        const batch = [samplePoint(2), samplePoint(3, spoil), samplePoint(1, { until: 5000 })]
+        await expect(store.upsert(batch)).rejects.toBeInstanceOf(InvalidPointError)
+        expect(await store.countPoints()).toBe(1)
+        const [hit] = await store.search(unitVector(1), { limit: 1 })
+        expect(hit!.until).toBe(samplePoint(1).until)
+      })
+
+      test('a query is held to the same rule', async () => {
+        const store = await filled([samplePoint(1)])
+        for (const query of [new Float32Array(dimension), spoilt(1, Number.NaN), unitVector(1, dimension + 1)]) {
+          await expect(store.search(query, { limit: 1 })).rejects.toBeInstanceOf(InvalidPointError)
+        }
+      })
+    })
+
+    describe('several at once', () => {
+      test('two writers of overlapping points lose and double nothing', async () => {
+        const collection = freshName()
+        const writers = [await fresh(collection), await fresh(collection)]
+        const write = async (store: Store, first: number) => {
+          for (let at = first; at < first + 200; at += 25) {
+            await store.upsert(Array.from({ length: 25 }, (_, i) => samplePoint(at + i)))
+          }
+        }
+        await Promise.all([write(writers[0]!, 0), write(writers[1]!, 100)])
+        expect(await writers[0]!.countPoints()).toBe(300)
+        const ids = new Set((await writers[1]!.search(unitVector(1), { limit: 1000 })).map(({ id }) => id))
+        expect(ids).toEqual(new Set(Array.from({ length: 300 }, (_, i) => samplePoint(i).id)))
+      })
+
+      test('many calls on one store at once all take effect', async () => {
+        const store = await fresh()
+        await Promise.all(
+          Array.from({ length: 16 }, async (_, i) => {
+            await store.upsert([samplePoint(i, { video: `v${i % 4}` }), samplePoint(1000, { video: 'same' })])
+            await store.putRecord(sampleRecord(`v${i % 4}`))
+          }),
+        )
+        expect(await store.countPoints()).toBe(17)
+        expect(await store.records()).toHaveLength(4)
+      })
+
+      test('records and deletions of two stores do not undo each other', async () => {
+        const collection = freshName()
+        const [one, other] = [await fresh(collection), await fresh(collection)]
+        await one.upsert([samplePoint(1, { video: 'a' }), samplePoint(2, { video: 'b' })])
+        await one.putRecord(sampleRecord('a'))
+        await Promise.all([
+          one.deleteVideo('a'),
+          other.putRecord(sampleRecord('b')),
+          other.upsert([samplePoint(3, { video: 'c' })]),
+          one.setPath('b', '/b2.mp4'),
+        ])
+        expect((await one.records()).map(({ video }) => video)).toEqual(['b'])
+        const hits = await other.search(unitVector(2), { limit: 5 })
+        expect(hits.map(({ video }) => video).sort()).toEqual(['b', 'c'])
+        expect(hits.find(({ video }) => video === 'b')!.path).toBe('/b2.mp4')
+      })
+    })
+
+    describe('signals', () => {
+      test('a call with an aborted signal is rejected with its reason and writes nothing', async () => {
+        const store = await filled([samplePoint(1, { video: 'a' })])
+        const reason = new Error('enough')
+        const signal = AbortSignal.abort(reason)
+        const calls = [
+          () => store.upsert([samplePoint(2)], { signal }),
+          () => store.search(unitVector(1), { limit: 1, signal }),
+          () => store.pointIds('a', { signal }),
+          () => store.vectors([samplePoint(1).id], { signal }),
+          () => store.setPath('a', '/never.mp4', { signal }),
+          () => store.deleteVideo('a', { signal }),
+          () => store.countPoints(undefined, { signal }),
+          () => store.putRecord(sampleRecord('z'), { signal }),
+          () => store.record('z', { signal }),
+          () => store.records({ signal }),
+          () => store.optimize({ signal }),
+        ]
+        for (const call of calls) await expect(call()).rejects.toBe(reason)
+        expect(await foundIds(store, unitVector(1), { limit: 5 })).toEqual([samplePoint(1).id])
+        expect(await store.records()).toEqual([])
+      })
+
+      test('opening with an aborted signal is rejected and creates nothing', async () => {
+        const collection = freshName()
+        const signal = AbortSignal.abort(new Error('enough'))
+        await expect(open({ collection, create: { model, dimension }, signal })).rejects.toThrow('enough')
+        await expect(open({ collection })).rejects.toBeInstanceOf(CollectionMissingError)
+      })
+    })
+
+    test('a store may be closed twice', async () => {
+      const store = await fresh()
+      await store.close()
+      await store.close()
+    })
+
+    test('ids of the same patch are the same in every store', async () => {
+      const id = pointId('a', model, 1.5, 3)
+      const store = await filled([samplePoint(1, { id })])
+      expect(await foundIds(store, unitVector(1), { limit: 1 })).toEqual([id])
+    })
+  })
+}
+
+const awkwardPath = '/vidéos/it\'s "100%" 猫\\n\n%03d\t\u{1F600}/-x http:y.mp4'
+
+function file(path: string) {
+  return { path, bytes: 12_345_678_901, modifiedMs: 1_764_000_000_123.5 }
+}
