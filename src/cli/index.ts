@@ -1,0 +1,155 @@
+import type { Argv, CommandModule } from 'yargs'
+import type { GridKind } from '../frames/grid.ts'
+import { openIndex } from '../index.ts'
+import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
+import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import { openProgress } from './progress.ts'
+import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
+
+type Arguments = StoreArguments & {
+  readonly paths: string[]
+  readonly every: number
+  readonly grid: GridKind
+  readonly patch: number
+  readonly step: number
+  readonly jobs?: number
+  readonly threads?: number
+  readonly batch?: number
+  readonly force: boolean
+  readonly quiet: boolean
+  readonly json: boolean
+}
+
+export const indexCommand: CommandModule<unknown, Arguments> = {
+  command: 'index <paths..>',
+  describe: 'Index videos: files, and folders with all that is in them',
+  builder: (yargs) => indexOptions(yargs) as Argv<Arguments>,
+  handler: (args) => run(args.json, (context) => index(args, context)),
+}
+
+const indexOptions = (yargs: Argv) =>
+  storeOptions(modelOption(jsonOption(yargs)))
+    .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files and folders' })
+    .option('every', {
+      type: 'number',
+      default: 1,
+      requiresArg: true,
+      describe: 'Seconds between frames; 0: every frame',
+    })
+    .option('grid', {
+      choices: ['patches', 'article', 'whole'] as const,
+      default: 'patches' as const,
+      describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
+    })
+    .option('patch', {
+      type: 'number',
+      default: 0.5,
+      requiresArg: true,
+      describe: "Patch edge, of the frame's shorter side",
+    })
+    .option('step', {
+      type: 'number',
+      default: 0.5,
+      requiresArg: true,
+      describe: "Step between patches, of a patch's edge",
+    })
+    .option('jobs', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Videos decoded at once',
+      defaultDescription: 'one a core, at most 4',
+    })
+    .option('threads', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Threads of the encoder',
+      defaultDescription: 'one a core',
+    })
+    .option('batch', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Patches encoded at once',
+      defaultDescription: '16',
+    })
+    .option('force', { type: 'boolean', default: false, describe: 'Index again what is already complete' })
+    .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })
+    .example('$0 index ~/footage', 'index a folder; run it again after adding files')
+    .example('$0 index a.mp4 --every 0.5', 'two frames a second')
+    .example('$0 index clips --store http://localhost:6333', 'into a Qdrant server')
+
+const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
+  const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
+  const opened = await openIndex({
+    ...openOptions(args),
+    ...(args.threads === undefined ? {} : { threads: args.threads }),
+    ...(args.batch === undefined ? {} : { batchSize: args.batch }),
+  })
+  try {
+    const { every: everySeconds, grid, patch, step, force } = args
+    const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
+    const summary = await follow(
+      opened.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs }),
+      progress,
+    )
+    progress.end()
+    if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
+    else tell(summary, args.quiet)
+    return summary.totals.partial + summary.totals.failed > 0 ? exitCodes.someFailed : exitCodes.done
+  } finally {
+    progress.end()
+    await opened.close()
+  }
+}
+
+type Summary = {
+  readonly videos: VideoResult[]
+  readonly skipped: string[]
+  readonly vanished: string[]
+  totals: IngestTotals
+}
+
+const follow = async (events: AsyncIterable<IngestEvent>, progress: { show(event: IngestEvent): void }) => {
+  const summary: Summary = { videos: [], skipped: [], vanished: [], totals: noTotals }
+  for await (const event of events) {
+    progress.show(event)
+    if (event.type === 'video') summary.videos.push(event.result)
+    else if (event.type === 'skipped') summary.skipped.push(`${event.path} (${event.reason})`)
+    else if (event.type === 'vanished') summary.vanished.push(event.path)
+    else if (event.type === 'done') summary.totals = event.totals
+  }
+  return summary
+}
+
+const noTotals: IngestTotals = {
+  videos: 0,
+  complete: 0,
+  partial: 0,
+  failed: 0,
+  skipped: 0,
+  frames: 0,
+  points: 0,
+  encoded: 0,
+  seconds: 0,
+}
+
+/** Names shown before "and … more". */
+const namedAtMost = 5
+
+const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
+  if (skipped.length > 0 && !quiet) warn(`Skipped ${named(skipped)}`)
+  if (vanished.length > 0) warn(`Not there any more: ${named(vanished)}. To forget them: vidgrep prune`)
+  if (quiet) return
+  const states = (['complete', 'partial', 'failed', 'skipped'] as const)
+    .filter((state) => state === 'complete' || totals[state] > 0)
+    .map((state) => `${totals[state]} ${state}`)
+  const done =
+    totals.encoded === 0 && totals.complete === totals.videos
+      ? 'Nothing to do: all is indexed'
+      : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second)`
+  print(`${totals.videos} videos: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`)
+}
+
+const named = (names: readonly string[]): string => {
+  const more = names.length - namedAtMost
+  return `${names.length}: ${names.slice(0, namedAtMost).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}

@@ -1,0 +1,37 @@
+import type { Argv } from 'yargs'
+import type { OpenIndexOptions } from '../index.ts'
+
+export type StoreArguments = { readonly store?: string; readonly collection?: string; readonly model?: string }
+
+/** Where to store and search, and with which model: the same for all commands. */
+export const storeOptions = <T>(yargs: Argv<T>) =>
+  yargs
+    .option('store', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Folder of the embedded store, or address of a Qdrant server',
+      defaultDescription: 'VIDGREP_STORE, QDRANT_URL or the data folder',
+    })
+    .option('collection', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'What is searched together',
+      defaultDescription: 'VIDGREP_COLLECTION or vidgrep',
+    })
+
+export const modelOption = <T>(yargs: Argv<T>) =>
+  yargs.option('model', {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Name of a model, or a folder with a model.json',
+    defaultDescription: "VIDGREP_MODEL, the collection's own or starter",
+  })
+
+export const jsonOption = <T>(yargs: Argv<T>) =>
+  yargs.option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+
+export const openOptions = ({ store, collection, model }: StoreArguments): OpenIndexOptions => ({
+  ...(store === undefined ? {} : { store }),
+  ...(collection === undefined ? {} : { collection }),
+  ...(model === undefined ? {} : { model }),
+})

@@ -1,0 +1,200 @@
+import type { Encoder } from './encoder/encoder.ts'
+import { openEncoder } from './encoder/open.ts'
+import { UsageError } from './errors.ts'
+import { type GridSettings, gridSettings } from './frames/grid.ts'
+import type { IngestEvent } from './ingest/events.ts'
+import { forget, type PruneOptions, prune } from './ingest/forget.ts'
+import { ingest } from './ingest/ingest.ts'
+import { loadModel } from './models/load.ts'
+import type { Model } from './models/model.ts'
+import { defaultModelName, knownModels } from './models/registry.ts'
+import { filterPaths } from './search/paths.ts'
+import { type MomentSearchResult, searchMoments } from './search/search.ts'
+import { settingsFrom } from './settings.ts'
+import { openStore } from './store/open.ts'
+import { CollectionMissingError, type Store, type VideoRecord } from './store/store.ts'
+
+export { EncoderError } from './encoder/encoder.ts'
+export { UsageError, VidgrepError } from './errors.ts'
+export type { GridKind, GridSettings } from './frames/grid.ts'
+export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
+export type { Model } from './models/model.ts'
+export type { Moment, MomentSearchResult } from './search/search.ts'
+export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
+export {
+  CollectionMissingError,
+  InvalidPointError,
+  ModelMismatchError,
+  SchemaTooNewError,
+  StoreError,
+} from './store/store.ts'
+export { frame, frame as video_frame } from './video/frame.ts'
+export { frames, frames as video_frames } from './video/frames.ts'
+export { probe } from './video/probe.ts'
+export type { Frame, Picture, VideoInfo, View } from './video/video.ts'
+export { DamagedVideoError, NotAVideoError } from './video/video.ts'
+
+export type OpenIndexOptions = {
+  /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
+  readonly store?: string
+  /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
+  readonly collection?: string
+  /** Name or folder of a model. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
+  readonly model?: string
+  /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
+  readonly apiKey?: string
+  /** Threads of the encoder. Default: one a physical core. */
+  readonly threads?: number
+  /** Patches a batch. Default: 16. */
+  readonly batchSize?: number
+}
+
+export type IndexOptions = Partial<GridSettings> & {
+  /** Seconds between sampled frames, 0 for all of them. @default 1 */
+  readonly everySeconds?: number
+  /** Videos decoded at once. Default: one a core, at most 4. */
+  readonly jobs?: number
+  /** Index again what is complete. */
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+}
+
+export type SearchQueryOptions = {
+  /** Moments wanted. @default 6 */
+  readonly n?: number
+  /** Least score (100 · cosine). Default: the model's own. */
+  readonly threshold?: number
+  /** Seconds that two moments of one video are apart at least. @default 0.1 */
+  readonly gapSeconds?: number
+  /** Only videos whose path matches one of these globs. */
+  readonly paths?: readonly string[]
+  /** Only what is seen at or after this time within the video, in seconds. */
+  readonly afterSeconds?: number
+  /** Only what begins at or before this time within the video, in seconds. */
+  readonly beforeSeconds?: number
+  readonly onTruncated?: (query: string) => void
+  readonly signal?: AbortSignal
+}
+
+export type SearchResult = MomentSearchResult & {
+  readonly query: string
+  /** Id of the model. */
+  readonly model: string
+  readonly collection: string
+  /** The threshold in force, `undefined` if the model has none. */
+  readonly threshold: number | undefined
+}
+
+/** A collection of videos and what searches it. */
+export type Index = {
+  readonly model: Model
+  /** `undefined` until the first {@link Index.ingest} makes the collection. */
+  readonly store: Store | undefined
+  /** Indexes files and folders; see {@link IngestEvent}. Nothing is done twice. */
+  ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
+  /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
+  search(query: string, options?: SearchQueryOptions): Promise<SearchResult>
+  videos(): Promise<readonly VideoRecord[]>
+  /** Takes the videos at these paths (globs too) out of the collection. The files stay. */
+  remove(paths: readonly string[]): Promise<readonly VideoRecord[]>
+  /** Forgets files that are gone, and the videos that have no other place. */
+  prune(options?: PruneOptions): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a collection for indexing and searching.
+ *
+ * @example
+ * const index = await openIndex({ store: './footage' })
+ * for await (const event of index.ingest(['clips/'])) if (event.type === 'video') console.log(event.result.path)
+ * const { moments } = await index.search('a red car', { n: 6 })
+ * await index.close()
+ *
+ * @throws UsageError for a model that does not exist
+ * @throws ModelMismatchError if the collection belongs to another model than the one asked for
+ */
+export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> => {
+  const settings = settingsFrom(options)
+  const access = { collection: settings.collection, apiKey: settings.apiKey }
+  let store: Store | undefined
+  let missing: CollectionMissingError | undefined
+  try {
+    store = await openStore(settings.store, access)
+  } catch (error) {
+    if (!(error instanceof CollectionMissingError)) throw error
+    missing = error
+  }
+  const model = await loadModel(settings.model ?? (await modelOf(store)) ?? defaultModelName)
+  const create = { model: model.id, dimension: model.dimension }
+  let encoder: Promise<Encoder> | undefined
+
+  const encoderOf = (): Promise<Encoder> =>
+    (encoder ??= openEncoder(model, { threads: options.threads, batchSize: options.batchSize }))
+  const existing = (): Store => {
+    if (!store) throw missing
+    return store
+  }
+  const close = async (): Promise<void> => {
+    await (await encoder)?.close()
+    await store?.close()
+  }
+  // Asked for by name, the model must be the collection's: opening with `create` is what refuses another one.
+  if (store && settings.model !== undefined) {
+    await store.close()
+    store = await openStore(settings.store, { ...access, create })
+  }
+
+  return {
+    model,
+    get store() {
+      return store
+    },
+    ingest: async function* (paths, { everySeconds = 1, jobs, force, signal, ...grid } = {}) {
+      checkEvery(everySeconds)
+      const checked = gridSettings(grid)
+      store ??= await openStore(settings.store, { ...access, create, signal })
+      yield* ingest(paths, { store, encoder: await encoderOf(), everySeconds, grid: checked, jobs, force, signal })
+    },
+    search: async (query, { n, gapSeconds, signal, onTruncated, ...rest } = {}) => {
+      const threshold = rest.threshold ?? model.threshold
+      const collection = existing()
+      const [vector] = await (await encoderOf()).encodeTexts([query], { signal, onTruncated })
+      const paths = rest.paths && filterPaths(await collection.records({ signal }), rest.paths)
+      const { afterSeconds, beforeSeconds } = rest
+      const found = await searchMoments({
+        store: collection,
+        vector: vector!,
+        n,
+        thresholdScore: threshold,
+        gapSeconds,
+        filter: { paths, afterSeconds, beforeSeconds },
+        signal,
+      })
+      return { query, model: model.id, collection: collection.collection.name, threshold, ...found }
+    },
+    videos: async () => existing().records(),
+    remove: async (paths) => forget(existing(), paths),
+    prune: async (options = {}) => prune(existing(), options),
+    close,
+  }
+}
+
+/** The name of the model that a collection was made with, if this version knows it. */
+const modelOf = async (store: Store | undefined): Promise<string | undefined> => {
+  if (!store) return undefined
+  const id = store.collection.model
+  const known = (await knownModels()).find((model) => model.id === id)
+  if (known) return known.name
+  throw new UsageError(`Collection "${store.collection.name}" was made with ${id}, a model that has no name here`, {
+    remedy: 'Name its folder: --model ./folder',
+  })
+}
+
+const checkEvery = (everySeconds: number): void => {
+  if (!(everySeconds >= 0 && Number.isFinite(everySeconds))) {
+    throw new UsageError(`Expected the seconds between frames to be 0 or more, got ${everySeconds}`, {
+      remedy: 'Use --every 1',
+    })
+  }
+}

@@ -1,0 +1,75 @@
+import { access } from 'node:fs/promises'
+import { UsageError } from '../errors.ts'
+import { filterPaths } from '../search/paths.ts'
+import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+
+/**
+ * Takes videos out of the collection; the files stay. A video goes whole, whichever of its paths was named.
+ * @param globs paths or globs as in `search --path`
+ * @throws UsageError if nothing fits one of them
+ */
+export const forget = async (store: Store, globs: readonly string[]): Promise<readonly VideoRecord[]> => {
+  const records = await store.records()
+  for (const glob of globs) {
+    if (filterPaths(records, [glob]).length === 0) {
+      throw new UsageError(`No video of the collection lies at ${glob}`, {
+        remedy: 'See what there is: vidgrep videos',
+      })
+    }
+  }
+  const paths = new Set(filterPaths(records, globs))
+  const gone = records.filter(({ files }) => files.some(({ path }) => paths.has(path)))
+  for (const { video } of gone) await store.deleteVideo(video)
+  await store.optimize()
+  return gone
+}
+
+export type PruneOptions = {
+  /** Only look. */
+  readonly dryRun?: boolean | undefined
+  /** Go on even if not one file of the collection is left. */
+  readonly all?: boolean | undefined
+}
+
+/**
+ * Forgets the files that are gone. A video that has no other place goes with its points.
+ * @returns the paths that are gone
+ * @throws UsageError if all files are gone, which looks like a disk that is not there and not like a wish
+ */
+export const prune = async (store: Store, { dryRun, all }: PruneOptions): Promise<readonly string[]> => {
+  const records = await Promise.all((await store.records()).map(withoutGone))
+  const changed = records.filter(({ gone }) => gone.length > 0)
+  if (!all && !dryRun && records.length > 0 && records.every(({ left }) => left.length === 0)) {
+    throw new UsageError('Not one file of the collection can be found: is a disk missing?', {
+      remedy: 'If they are really gone: vidgrep prune --all',
+    })
+  }
+  if (!dryRun) {
+    for (const { record, left } of changed) await keepOnly(store, record, left)
+    if (changed.length > 0) await store.optimize()
+  }
+  return changed.flatMap(({ gone }) => gone.map(({ path }) => path))
+}
+
+const withoutGone = async (record: VideoRecord) => {
+  const gone: VideoFile[] = []
+  for (const file of record.files) if (await isGone(file.path)) gone.push(file)
+  return { record, gone, left: record.files.filter((file) => !gone.includes(file)) }
+}
+
+const keepOnly = async (store: Store, record: VideoRecord, files: readonly VideoFile[]): Promise<void> => {
+  const first = files[0]
+  if (!first) return store.deleteVideo(record.video)
+  await store.putRecord({ ...record, files })
+  if (first !== record.files[0]) await store.setPath(record.video, first.path)
+}
+
+/** Gone is only what is certainly not there: a disk that cannot be read now may come back. */
+const isGone = async (path: string): Promise<boolean> => {
+  try {
+    await access(path)
+    return false
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}

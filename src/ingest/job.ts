@@ -1,0 +1,71 @@
+import { type GridSettings, gridSettingsLine } from '../frames/grid.ts'
+import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
+import type { VideoInfo } from '../video/video.ts'
+import type { VideoResult } from './events.ts'
+
+/** What changes the points of a video: other settings mean other points. */
+export type SamplingSettings = {
+  /** Seconds between sampled frames, 0 for all of them. */
+  readonly everySeconds: number
+  readonly grid: GridSettings
+}
+
+/** One line that two runs with the same settings share. */
+export const settingsLine = ({ everySeconds, grid }: SamplingSettings): string =>
+  `every=${everySeconds} ${gridSettingsLine(grid)}`
+
+/** A video on its way through the pipeline. The stages count in it; nobody else sees it change. */
+export type Job = {
+  readonly video: string
+  readonly model: string
+  readonly settings: string
+  /** Where it lies: earlier runs' places and this run's. Copies that turn up during the run are added. */
+  files: readonly VideoFile[]
+  /** The files of this run: each gets a result. */
+  readonly reported: VideoFile[]
+  /** Ids of points that an earlier, unfinished run left: they are not encoded again. */
+  stored: ReadonlySet<string>
+  readonly startedMs: number
+  info: VideoInfo | undefined
+  frames: number
+  /** Patches sent to the encoder. */
+  encoded: number
+  /** Patches passed over because they are stored. */
+  known: number
+  /** Set when the video is done and its record durable. */
+  record: VideoRecord | undefined
+}
+
+export type Outcome = { readonly status: VideoStatus; readonly reason?: string }
+
+/** Stands in the store while a video is being indexed, and after a run that was broken off. */
+export const unfinished: Outcome = { status: 'partial', reason: 'indexing was broken off; run it again to go on' }
+
+export const recordOf = (job: Job, outcome: Outcome): VideoRecord => ({
+  video: job.video,
+  files: job.files,
+  ...outcome,
+  ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
+  ...(job.info ? { width: job.info.width, height: job.info.height } : {}),
+  frames: job.frames,
+  points: job.known + job.encoded,
+  model: job.model,
+  settings: job.settings,
+  indexedAt: new Date().toISOString(),
+})
+
+/** One result a file: the first one did the work, copies cost nothing. */
+export const resultsOf = (job: Job, outcome: Outcome): readonly { result: VideoResult; bytes: number }[] =>
+  job.reported.map((file, i) => ({
+    bytes: file.bytes,
+    result: {
+      path: file.path,
+      video: job.video,
+      status: outcome.status,
+      frames: job.frames,
+      points: job.known + job.encoded,
+      encoded: i === 0 ? job.encoded : 0,
+      seconds: i === 0 ? (performance.now() - job.startedMs) / 1000 : 0,
+      ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
+    },
+  }))

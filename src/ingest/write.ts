@@ -1,0 +1,108 @@
+import type { Point, Store } from '../store/store.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Embedded } from './encode.ts'
+import type { IngestEvent } from './events.ts'
+import { type Job, type Outcome, recordOf, resultsOf } from './job.ts'
+
+/** Points that are written together, and how long a point may wait for its fellows: what a crash can cost. */
+const pointsPerWrite = 256
+const secondsPerWrite = 5
+
+type Settled = { readonly job: Job; readonly outcome: Outcome }
+
+/**
+ * Points → store; a video's record follows when all its points are durable. A write runs while the next batches are
+ * encoded. If the stream breaks off, what was encoded is still written.
+ */
+export async function* write(
+  embedded: AsyncIterable<Embedded>,
+  store: Store,
+  catalogue: Catalogue,
+): AsyncGenerator<IngestEvent> {
+  const writer = openWriter(store, catalogue)
+  try {
+    for await (const { points, passing, last } of embedded) {
+      writer.add(points)
+      for (const item of passing) {
+        if (item.kind === 'started') yield startedEvent(item.job)
+        else if (item.kind === 'settled') yield { type: 'video', result: item.result, bytes: item.bytes }
+        else writer.settle({ job: item.job, outcome: item.outcome })
+      }
+      if (last) yield progressEvent(last.job, last.atSeconds, points.length)
+      if (writer.isDue()) yield* await writer.flush()
+    }
+  } catch (error) {
+    await writer.rescue()
+    throw error
+  }
+  yield* await writer.flush()
+  yield* await writer.flush()
+}
+
+const startedEvent = ({ reported: [file] }: Job): IngestEvent => ({
+  type: 'started',
+  path: file!.path,
+  bytes: file!.bytes,
+})
+
+const progressEvent = (job: Job, atSeconds: number, encoded: number): IngestEvent => ({
+  type: 'progress',
+  path: job.reported[0]!.path,
+  atSeconds,
+  frames: job.frames,
+  encoded,
+  ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
+})
+
+const openWriter = (store: Store, catalogue: Catalogue) => {
+  let points: Point[] = []
+  let settled: Settled[] = []
+  let lastWriteMs = performance.now()
+  let writing: Promise<readonly IngestEvent[]> = Promise.resolve([])
+
+  const writeAll = async (batch: readonly Point[], ended: readonly Settled[]): Promise<readonly IngestEvent[]> => {
+    if (batch.length > 0) await store.upsert(batch)
+    const events: IngestEvent[] = []
+    for (const { job, outcome } of ended) {
+      await settleJob(job, outcome, catalogue)
+      events.push(...resultsOf(job, outcome).map((result) => ({ type: 'video' as const, ...result })))
+    }
+    return events
+  }
+
+  return {
+    add: (more: readonly Point[]): void => void points.push(...more),
+    settle: (job: Settled): void => void settled.push(job),
+    isDue: (): boolean =>
+      points.length >= pointsPerWrite ||
+      (points.length + settled.length > 0 && performance.now() - lastWriteMs > secondsPerWrite * 1000),
+    /** Starts the next write and gives the events of the one before. */
+    flush: async (): Promise<readonly IngestEvent[]> => {
+      const events = await writing
+      const [batch, ended] = [points, settled]
+      points = []
+      settled = []
+      lastWriteMs = performance.now()
+      writing = writeAll(batch, ended)
+      writing.catch(() => {})
+      return events
+    },
+    /** After a failure: keeps what is encoded, if the store still answers. */
+    rescue: async (): Promise<void> => {
+      try {
+        await writing
+        if (points.length > 0) await store.upsert(points)
+      } catch {
+        // The error that ended the run is the one to be told; the next run encodes again what was not written.
+      }
+    },
+  }
+}
+
+/** A file whose content changed gives its path to the new video, but only when there is something to take its place. */
+const settleJob = async (job: Job, outcome: Outcome, catalogue: Catalogue): Promise<void> => {
+  const record = recordOf(job, outcome)
+  await catalogue.put(record)
+  if (outcome.status !== 'failed') for (const { path } of job.files) await catalogue.takeOver(path, job.video)
+  job.record = record
+}

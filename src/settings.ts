@@ -1,0 +1,39 @@
+import { join, resolve } from 'node:path'
+import envPaths from 'env-paths'
+
+/** Name of the collection where none is given. */
+export const defaultCollection = 'vidgrep'
+
+/** Where data and cache lie: `VIDGREP_HOME`, else the system's own places (XDG on Linux). */
+export const folders = (environment = process.env): { readonly data: string; readonly cache: string } => {
+  const home = environment.VIDGREP_HOME
+  if (home) return { data: resolve(home, 'data'), cache: resolve(home, 'cache') }
+  const { data, cache } = envPaths('vidgrep', { suffix: '' })
+  return { data, cache }
+}
+
+export type Settings = {
+  /** Folder of an embedded store, or the address of a Qdrant server. */
+  readonly store: string
+  readonly collection: string
+  /** Name or folder of a model; `undefined`: the collection's own, else the default. */
+  readonly model: string | undefined
+  readonly apiKey: string | undefined
+}
+
+/** What is in force: what the caller gave, then the environment, then the default. */
+export const settingsFrom = (
+  given: { readonly store?: string; readonly collection?: string; readonly model?: string; readonly apiKey?: string },
+  environment = process.env,
+): Settings => {
+  const store =
+    given.store || environment.VIDGREP_STORE || environment.QDRANT_URL || join(folders(environment).data, 'store')
+  return {
+    store: isServer(store) ? store : resolve(store),
+    collection: given.collection || environment.VIDGREP_COLLECTION || defaultCollection,
+    model: given.model || environment.VIDGREP_MODEL || undefined,
+    apiKey: given.apiKey || environment.QDRANT_API_KEY || undefined,
+  }
+}
+
+export const isServer = (store: string): boolean => /^https?:\/\//i.test(store)
