@@ -1,4 +1,5 @@
 import type { Model } from '../models/model.ts'
+import type { Rows } from './rows.ts'
 
 /** What the worker is started with. */
 export type WorkerSettings = { readonly model: Model; readonly batchSize: number; readonly threads: number | undefined }
@@ -8,10 +9,8 @@ export type Task =
   | { readonly id: number; readonly kind: 'pictures'; readonly count: number; readonly pixels: SharedArrayBuffer }
   | { readonly id: number; readonly kind: 'texts'; readonly texts: readonly string[] }
 
-export type Answer = {
+export type Answer = Rows & {
   readonly id: number
-  readonly data: Float32Array<ArrayBuffer>
-  readonly dims: readonly number[]
   /** Indexes of the texts that were cut to the model's context. */
   readonly truncated: readonly number[]
 }

@@ -1,7 +1,5 @@
 import { EncoderError } from './encoder.ts'
-
-/** What a model's tower gave: `data` in row order, `dims` as the runtime reports them. */
-export type Rows = { readonly data: Float32Array; readonly dims: readonly number[] }
+import type { Rows } from './rows.ts'
 
 /**
  * Checks what a tower gave and cuts it into embeddings of length 1. Models that normalise already lose nothing by it.

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openImageTower, type RunPictures } from './imageTower.ts'
 import { closeMessage, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
+import type { Tower } from './session.ts'
 import { openTextTower, type RunTexts } from './textTower.ts'
-import type { Tower } from './tower.ts'
 
 /*
  * The runtime blocks the thread that it runs on, so it runs here. Batches are worked off one after the other; the next

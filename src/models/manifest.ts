@@ -17,8 +17,8 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()])
 const image = z.strictObject({
   file: relativePath,
   sha256: sha256.optional(),
-  input: z.string(),
-  output: z.string(),
+  input: z.string().optional(),
+  output: z.string().optional(),
   size: z.int().min(1).max(4096),
   resize: z.enum(['squash', 'edge-crop']),
   interpolation: z.enum(['bicubic', 'bilinear']),
@@ -30,10 +30,12 @@ const text = z.strictObject({
   file: relativePath,
   sha256: sha256.optional(),
   tokenizer: relativePath,
-  inputs: z.array(z.string()).min(1),
-  output: z.string(),
+  inputs: z.array(z.string()).min(1).optional(),
+  output: z.string().optional(),
   maxTokens: z.int().min(2),
   lowercase: z.boolean(),
+  cleaning: z.enum(['clip']).optional(),
+  padding: z.int().min(0).optional(),
 })
 
 const description = {

@@ -29,16 +29,22 @@ export type ImageTower = {
   /** A channel's value, 0–1, becomes (value − mean) / std; red, green, blue. */
   readonly mean: readonly [number, number, number]
   readonly std: readonly [number, number, number]
-  readonly input: string
-  readonly output: string
+  /** Names of the graph's tensors; where they are left out, the graph itself has to be clear enough. */
+  readonly input?: string | undefined
+  readonly output?: string | undefined
 }
 
 export type TextTower = {
   readonly file: string
   readonly tokenizer: string
-  readonly inputs: readonly string[]
-  readonly output: string
+  /** Names of the graph's tensors; where they are left out, the graph itself has to be clear enough. */
+  readonly inputs?: readonly string[] | undefined
+  readonly output?: string | undefined
   /** Context length in tokens, the closing one included. */
   readonly maxTokens: number
   readonly lowercase: boolean
+  /** `clip`: the text is repaired as OpenAI's tokenizer does it, before it is split. */
+  readonly cleaning?: 'clip' | undefined
+  /** Id that a short text is filled up with to `maxTokens`; left out: not filled up, unless the graph wants a length. */
+  readonly padding?: number | undefined
 }

@@ -156,8 +156,8 @@ describe('a damaged model', () => {
 
   test.each([
     ['dimension', { ...model, dimension: 512 }, 'embedding-unusable'],
-    ['tensor name', { ...model, text: { ...model.text, output: 'nothing' } }, 'encoding-failed'],
-    ['input name', { ...model, text: { ...model.text, inputs: ['nothing'] } }, 'encoding-failed'],
+    ['tensor name', { ...model, text: { ...model.text, output: 'nothing' } }, 'model-unreadable'],
+    ['input name', { ...model, text: { ...model.text, inputs: ['nothing'] } }, 'model-unreadable'],
     ['tokenizer', { ...model, text: { ...model.text, tokenizer: model.text.file } }, 'model-unreadable'],
   ])('is found out by a wrong %s', async (_, wrong, code) => {
     const encoder = await openEncoder(wrong)
