@@ -1,0 +1,117 @@
+import type { Outcome } from './decoder.ts'
+import { FfmpegError } from './ffmpeg.ts'
+import { ffprobe } from './ffprobe.ts'
+import type { LoggedError } from './log.ts'
+import type { StreamInfo } from './probe.ts'
+import { DamagedVideoError } from './video.ts'
+
+/** How far a length that a file states may be off, in seconds. */
+const slackSeconds = 0.5
+
+/** Signals that a program gets for its own faults: the file made ffmpeg crash. */
+const crashes: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL']
+
+export type Reached = {
+  /** Presentation time of the last frame that was handed out, `undefined` if there was none. */
+  readonly lastSeconds: number | undefined
+  readonly everySeconds: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Holds what came out against what the file promised: ffmpeg ends with 0 on most damaged files.
+ *
+ * @throws DamagedVideoError if errors were logged or the end was not reached
+ * @throws FfmpegError if somebody ended ffmpeg
+ */
+export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reached: Reached): Promise<void> => {
+  const { lastSeconds } = reached
+  if (outcome.signalName && !crashes.includes(outcome.signalName)) {
+    throw new FfmpegError(`ffmpeg was ended by ${outcome.signalName}`, {
+      remedy: 'Run it again, with more memory free',
+    })
+  }
+  const errors = decodingErrors(stream, outcome)
+  const first = errors.list[0] && `${errors.list[0].context && `[${errors.list[0].context}] `}${errors.list[0].text}`
+  if (lastSeconds === undefined)
+    throw damaged(stream, `no frame could be decoded${first ? `: ${first}` : ''}`, undefined)
+  if (await stopsShort(stream, reached)) {
+    const because = first ? ` (${first})` : ''
+    throw damaged(
+      stream,
+      `decoding stopped at ${lastSeconds.toFixed(1)} s of ${stream.endSeconds!.toFixed(1)} s${because}`,
+      lastSeconds,
+    )
+  }
+  if (errors.count > 0) {
+    const many = errors.count === 1 ? '1 decoding error' : `${errors.count} decoding errors, the first`
+    throw damaged(stream, `${many}: ${first}`, lastSeconds)
+  }
+  if (outcome.signalName) throw damaged(stream, `ffmpeg crashed on it (${outcome.signalName})`, lastSeconds)
+  if (outcome.exitCode !== 0) throw damaged(stream, `ffmpeg ended with ${outcome.exitCode}`, lastSeconds)
+}
+
+/** @throws DamagedVideoError if frames after the last one can no longer be read */
+export const checkReached = async (
+  stream: StreamInfo,
+  reached: Reached & { readonly lastSeconds: number },
+): Promise<void> => {
+  if (!(await stopsShort(stream, reached))) return
+  throw damaged(
+    stream,
+    `decoding stopped at ${reached.lastSeconds.toFixed(1)} s of ${stream.endSeconds!.toFixed(1)} s`,
+    reached.lastSeconds,
+  )
+}
+
+export const damaged = (stream: StreamInfo, message: string, reachedSeconds: number | undefined): DamagedVideoError =>
+  new DamagedVideoError(message, {
+    remedy: `Copy or download it again, or see what is wrong: ffmpeg -v error -i "${stream.path}" -f null -`,
+    reachedSeconds,
+  })
+
+/** A broadcast recording begins anywhere: until its first whole picture, what refers to earlier ones is no damage. */
+const decodingErrors = (
+  { formats }: StreamInfo,
+  { errors, errorCount }: Outcome,
+): { list: readonly LoggedError[]; count: number } => {
+  const beginsAnywhere = formats.includes('mpegts') || formats.includes('mpeg')
+  const list = beginsAnywhere ? errors.filter(({ afterFrames }) => afterFrames > 0) : errors
+  return { list, count: errorCount - (errors.length - list.length) }
+}
+
+type Packet = { readonly stream_index?: number; readonly pts_time?: string; readonly duration_time?: string }
+
+/**
+ * Whether the last frame lies before the end although there should be more. A last frame may be shown for minutes, and
+ * the file's length may be that of its sound: where the times alone leave a doubt, the packets tell.
+ */
+const stopsShort = async (stream: StreamInfo, { lastSeconds = 0, everySeconds, signal }: Reached): Promise<boolean> => {
+  const { endSeconds } = stream
+  if (endSeconds === undefined || lastSeconds >= endSeconds - everySeconds - slackSeconds) return false
+  const next = lastSeconds + everySeconds + slackSeconds
+  const following = await packets(stream, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
+  if (following.some(({ stream_index, pts_time }) => stream_index === stream.index && Number(pts_time) > next))
+    return true
+  const last = await packets(stream, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal)
+  const counted = last.filter(({ stream_index }) => stream.endIsOfFile || stream_index === stream.index)
+  return !counted.some(
+    ({ pts_time, duration_time = 0 }) => Number(pts_time) + Number(duration_time) >= endSeconds - slackSeconds,
+  )
+}
+
+/** Packets of a span "from%to" in seconds; those that cannot be read are not there. */
+const packets = async (
+  stream: StreamInfo,
+  span: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly Packet[]> => {
+  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time']
+  try {
+    return (await ffprobe<{ packets?: readonly Packet[] }>(stream.path, options, { signal })).packets ?? []
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof FfmpegError) throw error
+    return []
+  }
+}

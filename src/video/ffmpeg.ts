@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { VidgrepError } from '../errors.ts'
+import { carriedTool } from './carried.ts'
+
+export type Tool = 'ffmpeg' | 'ffprobe'
+
+/** A program that was found and has answered. */
+export type ToolVersion = {
+  /** Absolute. */
+  readonly path: string
+  /** As the program says it: "5.1.9-0+deb12u1", "n9.0.2-17-g2a571b6068". */
+  readonly version: string
+  /** The environment variable, PATH, or the copy that npm brought along. */
+  readonly source: 'env' | 'PATH' | 'carried'
+  /** Version of libavcodec, [major, minor]: unlike the version above it is there, and comparable, in every build. */
+  readonly libavcodec: readonly [number, number]
+}
+
+/** There is no ffmpeg or ffprobe that runs. */
+export class FfmpegError extends VidgrepError {
+  constructor(message: string, { remedy = installRemedy, cause }: { remedy?: string; cause?: unknown } = {}) {
+    super('ffmpeg', message, { remedy, cause })
+  }
+}
+
+const installRemedy = 'Install ffmpeg 4.1 or newer, or run npm install again so that its carried copy is there'
+
+/** Name of the variable that says which program to take: a path, or `carried` for exactly the copy that npm brought. */
+export const toolVariable: Readonly<Record<Tool, string>> = { ffmpeg: 'VIDGREP_FFMPEG', ffprobe: 'VIDGREP_FFPROBE' }
+
+/** libavcodec of ffmpeg 4.0: nothing older is taken. */
+const oldestLibavcodec = 58
+
+/**
+ * Which ffmpeg and ffprobe are in force: `VIDGREP_FFMPEG`/`VIDGREP_FFPROBE`, else PATH, else the npm-carried ones.
+ *
+ * @throws FfmpegError if the one asked for by name does not run, or none does
+ */
+export const ffmpegVersions = async (): Promise<Readonly<Record<Tool, ToolVersion>>> => {
+  const [ffmpeg, ffprobe] = await Promise.all([findTool('ffmpeg'), findTool('ffprobe')])
+  return { ffmpeg, ffprobe }
+}
+
+const found = new Map<string, Promise<ToolVersion>>()
+
+/** Looks once for the same environment; a failure is not remembered. @throws FfmpegError if none runs */
+export const findTool = (tool: Tool): Promise<ToolVersion> => {
+  const key = JSON.stringify([tool, process.env[toolVariable[tool]], process.env.PATH])
+  const known = found.get(key)
+  if (known) return known
+  const search = lookFor(tool)
+  found.set(key, search)
+  search.catch(() => found.delete(key))
+  return search
+}
+
+const lookFor = async (tool: Tool): Promise<ToolVersion> => {
+  const asked = process.env[toolVariable[tool]]
+  if (asked === 'carried') return ask(tool, await carriedTool(tool), 'carried')
+  if (asked) return ask(tool, resolve(asked), 'env')
+  const failures: unknown[] = []
+  for (const path of await onPath(tool)) {
+    try {
+      return await ask(tool, path, 'PATH')
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  try {
+    return await ask(tool, await carriedTool(tool), 'carried')
+  } catch (cause) {
+    const reasons = [...failures, cause].map((error) => (error instanceof Error ? error.message : String(error)))
+    throw new FfmpegError(`Expected ${tool} on PATH or carried by npm, found none that runs: ${reasons.join('; ')}`, {
+      cause,
+    })
+  }
+}
+
+const onPath = async (tool: Tool): Promise<readonly string[]> => {
+  const name = process.platform === 'win32' ? `${tool}.exe` : tool
+  const places = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
+  const paths = places.map((folder) => resolve(join(folder, name)))
+  const usable = await Promise.all(paths.map(isExecutable))
+  return paths.filter((_, i) => usable[i])
+}
+
+const isExecutable = (path: string): Promise<boolean> =>
+  access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+
+const ask = async (tool: Tool, path: string, source: ToolVersion['source']): Promise<ToolVersion> => {
+  const variable = source === 'env' ? ` (from ${toolVariable[tool]})` : ''
+  const remedy = source === 'env' ? `Unset ${toolVariable[tool]} or set it to a ${tool} that runs` : installRemedy
+  const { stdout } = await promisify(execFile)(path, ['-version'], { timeout: 30_000, windowsHide: true }).catch(
+    (cause) => {
+      throw new FfmpegError(`Expected ${tool} at ${path}${variable}, got: ${firstLine(cause)}`, { remedy, cause })
+    },
+  )
+  const version = stdout.match(/^ff\w+ version (\S+)/)?.[1]
+  const [, major, minor] = stdout.match(/^libavcodec +(\d+)\. *(\d+)\./m) ?? []
+  if (!version || !major || !minor) {
+    throw new FfmpegError(`Expected ${tool} at ${path}${variable}, got a program that does not tell its version`, {
+      remedy,
+    })
+  }
+  if (Number(major) < oldestLibavcodec) {
+    throw new FfmpegError(`Expected ${tool} 4.1 or newer at ${path}${variable}, got ${version}`, { remedy })
+  }
+  return { path, version, source, libavcodec: [Number(major), Number(minor)] }
+}
+
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0] ?? ''
+
+/** Whether a build's libavcodec is at least this one. */
+export const isAtLeast = (
+  { libavcodec: [major, minor] }: ToolVersion,
+  wantedMajor: number,
+  wantedMinor: number,
+): boolean => major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)

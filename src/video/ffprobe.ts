@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { FfmpegError, findTool } from './ffmpeg.ts'
+import { inputUrl, safeInputOptions } from './input.ts'
+import { NotAVideoError } from './video.ts'
+
+/** Most that ffprobe may answer, in bytes; a long file's packets of some minutes stay far below. */
+const mostBytes = 256 * 1024 * 1024
+
+/**
+ * Runs ffprobe and reads its JSON. Its own program and not fluent-ffmpeg's reader, which takes a line end within a tag
+ * for the end of the tag.
+ *
+ * @param options what to show, such as `-show_streams`
+ * @throws NotAVideoError if the file is of no known kind
+ */
+export const ffprobe = async <T>(
+  path: string,
+  options: readonly string[],
+  { signal }: { signal?: AbortSignal | undefined },
+): Promise<T> => {
+  const { path: program } = await findTool('ffprobe')
+  const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
+  signal?.throwIfAborted()
+  const run = promisify(execFile)(program, command, { signal, maxBuffer: mostBytes, windowsHide: true })
+  run.child.stdin?.end()
+  try {
+    return JSON.parse((await run).stdout) as T
+  } catch (cause) {
+    signal?.throwIfAborted()
+    const { stderr, code } = cause as { stderr?: string; code?: unknown }
+    if (typeof code !== 'number') throw new FfmpegError(`Expected ffprobe to answer, got: ${cause}`, { cause })
+    throw new NotAVideoError(`Expected a video, got ${reason(stderr ?? '')}: ${path}`, {
+      remedy: `Look into it: ffprobe "${path}"`,
+      cause,
+    })
+  }
+}
+
+/** What ffprobe complained about, without the path (which is named anyway, and may hold line ends). */
+const reason = (stderr: string): string => {
+  const refused = stderr.match(/^\[(\S+) @ [^\]]+\] Format not on whitelist/m)
+  if (refused) return `a file of the kind "${refused[1]}"`
+  const detail = stderr.match(/^\[(?!file @)[^\]]+ @ [^\]]+\] (.+)$/m)?.[1]
+  if (/Invalid data found/.test(stderr))
+    return detail ? `a damaged file or none (${detail})` : 'something else or a damaged file'
+  return detail ?? stderr.trim().split('\n').at(-1)?.split(': ').at(-1) ?? 'an unknown failure'
+}

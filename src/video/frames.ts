@@ -1,0 +1,98 @@
+import { UsageError } from '../errors.ts'
+import { checkComplete, damaged } from './complete.ts'
+import { openDecoder } from './decoder.ts'
+import { packingOf, unpack } from './graph.ts'
+import { checkReadable } from './input.ts'
+import { secondsOf } from './log.ts'
+import { type StreamInfo, streamInfo } from './probe.ts'
+import type { Frame, VideoInfo, View } from './video.ts'
+
+export type FramesOptions = {
+  /** Least seconds from one frame taken to the next; 0 for every frame. */
+  readonly everySeconds: number
+  /** The pictures to make of each frame; at least one. */
+  readonly views: readonly View[]
+  readonly signal?: AbortSignal | undefined
+  /** What `probe` said of the file; asked again where it is missing. */
+  readonly info?: VideoInfo | undefined
+}
+
+/** Seconds by which a step may fall short of `everySeconds`: times are ticks, 1.033 − 0.033 counts as 1. */
+export const toleranceSeconds = 1e-6
+
+/** Times that go back by more than this many seconds are no jitter of a few frames but a second beginning. */
+const jitterSeconds = 1
+
+/**
+ * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
+ * at least `everySeconds` after the last one taken. Times are the file's own presentation times in seconds.
+ *
+ * Frames are pulled: ffmpeg waits while nobody asks. It is gone when the loop is left in any way. Each frame has memory
+ * of its own.
+ *
+ * @throws UsageError if `everySeconds` or a view is out of range
+ * @throws UnreadableFileError, NotAVideoError as `probe`
+ * @throws DamagedVideoError after the last good frame, if decoding went wrong or ended early
+ */
+export async function* frames(path: string, options: FramesOptions): AsyncGenerator<Frame> {
+  const { everySeconds, views, signal, info } = options
+  checkOptions(options)
+  await checkReadable(path)
+  const stream = await streamInfo(path, info, { signal })
+  const packing = packingOf(views)
+  const decoder = await openDecoder({ stream, views, select: samplingRule(everySeconds), signal })
+  let lastSeconds: number | undefined
+  let backTo: number | undefined
+  try {
+    for await (const { time, packed } of decoder.frames()) {
+      if (!time) continue
+      const timestampSeconds = secondsOf(time)
+      if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
+      if (lastSeconds !== undefined && timestampSeconds - lastSeconds < everySeconds - toleranceSeconds) continue
+      lastSeconds = timestampSeconds
+      yield { timestampSeconds, views: unpack(packed, packing) }
+    }
+    await checkComplete(stream, await decoder.outcome(), { lastSeconds, everySeconds, signal })
+    if (backTo !== undefined) throw timesRunBack(stream, backTo, lastSeconds)
+  } finally {
+    await decoder.stop()
+  }
+}
+
+/**
+ * The rule as ffmpeg sees it, in whole ticks times the time base. A frame that lies far behind the last one is let
+ * through too: only so can it be told that a file's times begin a second time.
+ */
+const samplingRule = (everySeconds: number): string | undefined => {
+  if (everySeconds === 0) return undefined
+  const step = '(pts-prev_selected_pts)*TB'
+  return `isnan(prev_selected_pts)+gte(${step},${everySeconds - toleranceSeconds})+lt(${step},-${jitterSeconds})`
+}
+
+const timesRunBack = (stream: StreamInfo, backTo: number, lastSeconds: number | undefined) =>
+  damaged(
+    stream,
+    `its times begin again at ${backTo.toFixed(1)} s: what shares its time with another frame was left out`,
+    lastSeconds,
+  )
+
+const checkOptions = ({ everySeconds, views }: FramesOptions): void => {
+  if (!(everySeconds >= 0 && everySeconds < Number.POSITIVE_INFINITY)) {
+    throw new UsageError(`Expected a number of seconds of 0 or more between frames, got ${everySeconds}`, {
+      remedy: 'Use for instance --every 1',
+    })
+  }
+  if (views.length === 0) throw new RangeError('Expected at least one view, got none')
+  for (const view of views) checkView(view)
+}
+
+/** @throws RangeError if a view has no size, or is cut to what lies outside */
+export const checkView = ({ width, height, crop }: View): void => {
+  const areSizes = [width, height, crop?.width ?? 1, crop?.height ?? 1].every((n) => Number.isInteger(n) && n > 0)
+  const corner = [crop?.x ?? 0, crop?.y ?? 0].every((n) => Number.isInteger(n) && n >= 0)
+  const fits = !crop || (crop.x + crop.width <= width && crop.y + crop.height <= height)
+  if (areSizes && corner && fits) return
+  throw new RangeError(
+    `Expected a view of whole pixels cut within itself, got ${JSON.stringify({ width, height, crop })}`,
+  )
+}

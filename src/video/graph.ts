@@ -1,0 +1,109 @@
+import { isSideways, turnFilters } from './display.ts'
+import type { StreamInfo } from './probe.ts'
+import type { Picture, View } from './video.ts'
+
+/** Pillow's bicubic (a = −0.5, widened when shrinking), with nothing saved at the cost of rounding. */
+const scaling = 'flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp:param0=0:param1=0.5'
+
+/** Bytes of a pixel: red, green, blue. */
+const channels = 3
+
+/** Where a view lies in the one raw picture that holds all views of a frame side by side. */
+type Place = { readonly x: number; readonly width: number; readonly height: number }
+
+/** One raw picture a frame: all its views from left to right, those that are lower with black below. */
+export type Packing = {
+  readonly width: number
+  readonly height: number
+  readonly bytes: number
+  readonly places: readonly Place[]
+}
+
+export const packingOf = (views: readonly View[]): Packing => {
+  const sizes = views.map(({ width, height, crop }) => crop ?? { width, height })
+  const places = sizes.map((size, i) => ({
+    x: sizes.slice(0, i).reduce((sum, { width }) => sum + width, 0),
+    width: size.width,
+    height: size.height,
+  }))
+  const width = sizes.reduce((sum, size) => sum + size.width, 0)
+  const height = Math.max(...sizes.map((size) => size.height))
+  return { width, height, bytes: width * height * channels, places }
+}
+
+/**
+ * The filter graph: pick frames, then scale each view straight from the coded picture, turn it for display and cut it.
+ * Nothing but `scale` sees the coded size, and it takes a change of size midway; that is why the turning comes after.
+ * `showinfo` comes last, so that its lines are in step with the raw pictures.
+ *
+ * @param select expression of ffmpeg's select filter, `undefined` for every frame
+ */
+export const filterGraph = (
+  views: readonly View[],
+  info: StreamInfo,
+  select: string | undefined,
+  quick: boolean,
+): string => {
+  const packing = packingOf(views)
+  const pick = select === undefined ? 'null' : `select='${select}'`
+  // From 4.3 on the checksums, which nobody reads, can be left out.
+  const times = quick ? 'showinfo=checksum=0' : 'showinfo'
+  if (views.length === 1) return [pick, ...viewFilters(views[0]!, info), times].join(',')
+  const chains = views.map((view, i) => {
+    const padding =
+      packing.places[i]!.height < packing.height ? [`pad=${packing.places[i]!.width}:${packing.height}:0:0`] : []
+    return `[v${i}]${[...viewFilters(view, info), ...padding].join(',')}[w${i}]`
+  })
+  const names = (letter: string) => views.map((_, i) => `[${letter}${i}]`).join('')
+  return `${pick},split=${views.length}${names('v')};${chains.join(';')};${names('w')}hstack=inputs=${views.length},${times}`
+}
+
+const viewFilters = (view: View, info: StreamInfo): readonly string[] => {
+  const { crop } = view
+  const [width, height] = isSideways(info.orientation) ? [view.height, view.width] : [view.width, view.height]
+  const cut = crop ? [`crop=${crop.width}:${crop.height}:${crop.x}:${crop.y}`] : []
+  return [
+    `scale=${width}:${height}:${scaling}${colors(info)}`,
+    'format=rgb24',
+    ...turnFilters(info.orientation),
+    ...cut,
+  ]
+}
+
+/**
+ * How the coded numbers mean colours. Said aloud because ffmpeg's own guess for a file that says nothing is BT.601 at
+ * any size, where players take BT.709 from 720 lines up. RGB needs no word.
+ */
+const colors = ({ pixelFormat, colorMatrix, colorRange, codedHeight }: StreamInfo): string => {
+  if (/^(rgb|bgr|gbr|argb|abgr|0rgb|0bgr|pal8|mono|x2)/.test(pixelFormat)) return ''
+  const full = colorRange === 'pc' || (colorRange === undefined && /^(yuvj|gray)/.test(pixelFormat))
+  const matrix = scaleMatrix[colorMatrix ?? ''] ?? (codedHeight >= 720 ? 'bt709' : 'bt601')
+  return `:in_color_matrix=${matrix}:in_range=${full ? 'full' : 'limited'}`
+}
+
+/** ffprobe's name of a matrix → the scale filter's, as all versions know it. */
+const scaleMatrix: Readonly<Record<string, string>> = {
+  bt709: 'bt709',
+  bt470bg: 'bt601',
+  smpte170m: 'bt601',
+  fcc: 'fcc',
+  smpte240m: 'smpte240m',
+  bt2020nc: 'bt2020',
+  bt2020c: 'bt2020',
+}
+
+/** Cuts a raw picture into its views. The packed one is handed on as it is where it holds one view only. */
+export const unpack = (packed: Uint8Array, { width, places }: Packing): readonly Picture[] => {
+  if (places.length === 1) return [{ width, height: places[0]!.height, data: packed }]
+  // Buffer.copy takes positions, so that no row needs a view of its own.
+  const source = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength)
+  return places.map((place) => {
+    const data = new Uint8Array(place.width * place.height * channels)
+    const rowBytes = place.width * channels
+    for (let row = 0; row < place.height; row++) {
+      const from = (row * width + place.x) * channels
+      source.copy(data, row * rowBytes, from, from + rowBytes)
+    }
+    return { width: place.width, height: place.height, data }
+  })
+}
