@@ -8,7 +8,7 @@ import {
   schemaVersion,
 } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
-import { checkName, collectionInfo, collectionNames } from './collections.ts'
+import { checkName, collectionInfo, collectionNames, recordsCollection } from './collections.ts'
 import { statusOf } from './failures.ts'
 import { claim, collectionOf, type Meta, readMeta, recordSchemaVersion, recordStep } from './meta.ts'
 import { callFor, readSteps, requestsOf, type Step } from './steps.ts'
@@ -63,6 +63,7 @@ export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal 
   }
   const meta = found ?? (await createCollection(qdrant, collection, create!, { signal }))
   refuseOther(collection, meta, create)
+  if (!(await collectionInfo(qdrant, collection, { signal }))) throw pointless(collection, qdrant.location)
   if (create) await update(qdrant, collection, meta, { signal })
   return meta
 }
@@ -103,6 +104,16 @@ const refuseOther = (name: string, meta: Meta, wanted: OpenStore['create']): voi
     throw new ModelMismatchError(found, wanted)
   }
 }
+
+/** Its records would say that everything is indexed. */
+const pointless = (name: string, location: string): StoreError =>
+  new StoreError(
+    'collection-damaged',
+    `Collection "${name}" in ${location} was deleted, but not the records of its videos`,
+    {
+      remedy: `Delete them too: curl -X DELETE ${location}/collections/${recordsCollection(name)}`,
+    },
+  )
 
 const pendingSteps = async (meta: Meta): Promise<readonly Step[]> =>
   (await readSteps()).filter(({ name }) => !(name in meta.migrations))

@@ -1,11 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { StoreError } from '../store.ts'
 import type { Api } from './client.ts'
 
 /** The same folder as seen from src/ and from dist/, and a part of the package. */
-const folder = fileURLToPath(new URL('../../../migrations/', import.meta.url))
+const folder = new URL('../../../migrations/', import.meta.url)
 
 const stepSchema = z.strictObject({
   /** One sentence for people. */
@@ -32,11 +31,15 @@ export const readSteps = async (): Promise<readonly Step[]> => {
 }
 
 const readStep = async (file: string): Promise<Step> => {
-  const parsed = stepSchema.safeParse(JSON.parse(await readFile(new URL(file, `file://${folder}`), 'utf8')))
+  const parsed = stepSchema.safeParse(JSON.parse(await readFile(new URL(file, folder), 'utf8')))
   if (parsed.success) return { name: file.replace(/\.json$/, ''), ...parsed.data }
-  throw new StoreError('broken-package', `${folder}${file} is not a migration: ${z.prettifyError(parsed.error)}`, {
-    remedy: 'Install vidgrep again: npm install -g vidgrep',
-  })
+  throw new StoreError(
+    'broken-package',
+    `${new URL(file, folder)} is not a migration: ${z.prettifyError(parsed.error)}`,
+    {
+      remedy: 'Install vidgrep again: npm install -g vidgrep',
+    },
+  )
 }
 
 export type Places = { readonly collection: string; readonly dimension: number }

@@ -34,6 +34,7 @@ export const openQdrantStore = async (
   const collection = collectionOf(options.collection, await findOrCreate(qdrant, options))
   const { name, dimension } = collection
   const { isExact, search } = searcher(qdrant, name)
+  const calls = pointCalls(qdrant, name)
   return {
     collection,
     location: qdrant.location,
@@ -45,7 +46,7 @@ export const openQdrantStore = async (
       checkVector(vector, dimension, 'Query')
       return search(vector, options)
     },
-    ...pointCalls(qdrant, name),
+    ...calls,
     putRecord: (record, { signal } = {}) => putRecord(qdrant, name, record, { signal }),
     record: (video, { signal } = {}) => readRecord(qdrant, name, video, { signal }),
     records: ({ signal } = {}) => readRecords(qdrant, name, { signal }),
@@ -53,7 +54,7 @@ export const openQdrantStore = async (
       // The server compacts and indexes by itself, in the background.
       signal?.throwIfAborted()
     },
-    describe: () => describe(qdrant, name, isExact),
+    describe: () => describe(qdrant, name, calls, isExact),
     // Idle connections close by themselves and keep no process alive.
     close: async () => {},
   }
@@ -135,12 +136,13 @@ const readVectors = async (
   return vectors
 }
 
-const describe = async (qdrant: Qdrant, name: string, isExact: Searcher['isExact']) => {
-  const [version, info, exact] = await Promise.all([qdrant.version(), collectionInfo(qdrant, name), isExact({})])
+const describe = async (qdrant: Qdrant, name: string, { countPoints }: PointCalls, isExact: Searcher['isExact']) => {
+  const facts = [qdrant.version(), countPoints(), collectionInfo(qdrant, name), isExact({})] as const
+  const [version, points, info, exact] = await Promise.all(facts)
   return {
     engine: 'qdrant',
     version,
-    points: info?.points_count ?? 0,
+    points,
     exact,
     indexed: info?.indexed_vectors_count ?? 0,
     status: info?.status ?? 'missing',

@@ -64,10 +64,11 @@ export const pointCalls: Readonly<Record<string, Call>> = {
       )
     }
     const vector = vectorFrom(query as number[], kept)!
-    const scored = matching(kept, filter as Schemas['Filter']).flatMap((point) =>
-      point.vector ? [{ ...recordOf(point, options), version: 0, score: Math.fround(dot(point.vector, vector)) }] : [],
-    )
-    return { points: scored.sort((a, b) => b.score - a.score).slice(0, limit ?? 10) }
+    const points = matching(kept, filter as Schemas['Filter']).flatMap((point) => {
+      const { id, ...rest } = recordOf(point, options)
+      return point.vector ? [{ id, version: 0, score: inFewDigits(dot(point.vector, vector)), ...rest }] : []
+    })
+    return { points: points.sort((a, b) => b.score - a.score).slice(0, limit ?? 10) }
   },
   'POST points/payload': (kept, { payload, key, points, filter }: Schemas['SetPayload']) => {
     const chosen = matching(kept, filter as Schemas['Filter']).filter(({ id }) => !points || points.includes(id))
@@ -95,7 +96,7 @@ type Wanted = { with_payload?: unknown; with_vector?: unknown }
 const recordOf = ({ id, payload, vector }: Stored, { with_payload, with_vector }: Wanted): Schemas['Record'] => ({
   id,
   ...(with_payload ? { payload: structuredClone(payload) } : {}),
-  ...(with_vector ? { vector: vector ? [...vector] : {} } : {}),
+  ...(with_vector ? { vector: vector ? Array.from(vector, inFewDigits) : {} } : {}),
 })
 
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
@@ -116,6 +117,12 @@ const vectorFrom = (vector: unknown, { vectors }: Kept): Float32Array | undefine
   const numbers = Float32Array.from(vector as number[])
   const square = dot(numbers, numbers)
   return Math.abs(square - 1) < 1e-6 || square === 0 ? numbers : numbers.map((number) => number / Math.sqrt(square))
+}
+
+/** A 32-bit number in the fewest digits that give it back, as the server writes it. */
+const inFewDigits = (number: number): number => {
+  const digits = [6, 7, 8, 9].find((digits) => Math.fround(Number(number.toPrecision(digits))) === Math.fround(number))
+  return Number(number.toPrecision(digits))
 }
 
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, number, i) => sum + number * b[i]!, 0)
