@@ -1,15 +1,12 @@
 import type { Outcome } from './decoder.ts'
-import { FfmpegError } from './ffmpeg.ts'
+import { crashSignals, FfmpegError } from './ffmpeg.ts'
 import { ffprobe } from './ffprobe.ts'
-import type { LoggedError } from './log.ts'
+import type { LoggedErrors } from './log.ts'
 import type { StreamInfo } from './probe.ts'
 import { DamagedVideoError } from './video.ts'
 
 /** How far a length that a file states may be off, in seconds. */
 const slackSeconds = 0.5
-
-/** Signals that a program gets for its own faults: the file made ffmpeg crash. */
-const crashes: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL']
 
 export type Reached = {
   /** Presentation time of the last frame that was handed out, `undefined` if there was none. */
@@ -26,13 +23,12 @@ export type Reached = {
  */
 export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reached: Reached): Promise<void> => {
   const { lastSeconds } = reached
-  if (outcome.signalName && !crashes.includes(outcome.signalName)) {
+  if (outcome.signalName && !crashSignals.includes(outcome.signalName)) {
     throw new FfmpegError(`ffmpeg was ended by ${outcome.signalName}`, {
       remedy: 'Run it again, with more memory free',
     })
   }
-  const errors = decodingErrors(stream, outcome)
-  const first = errors.list[0] && `${errors.list[0].context && `[${errors.list[0].context}] `}${errors.list[0].text}`
+  const { count, first } = decodingErrors(stream, outcome, lastSeconds)
   if (lastSeconds === undefined)
     throw damaged(stream, `no frame could be decoded${first ? `: ${first}` : ''}`, undefined)
   if (await stopsShort(stream, reached)) {
@@ -43,8 +39,8 @@ export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reache
       lastSeconds,
     )
   }
-  if (errors.count > 0) {
-    const many = errors.count === 1 ? '1 decoding error' : `${errors.count} decoding errors, the first`
+  if (count > 0) {
+    const many = count === 1 ? '1 decoding error' : `${count} decoding errors, the first`
     throw damaged(stream, `${many}: ${first}`, lastSeconds)
   }
   if (outcome.signalName) throw damaged(stream, `ffmpeg crashed on it (${outcome.signalName})`, lastSeconds)
@@ -73,11 +69,12 @@ export const damaged = (stream: StreamInfo, message: string, reachedSeconds: num
 /** A broadcast recording begins anywhere: until its first whole picture, what refers to earlier ones is no damage. */
 const decodingErrors = (
   { formats }: StreamInfo,
-  { errors, errorCount }: Outcome,
-): { list: readonly LoggedError[]; count: number } => {
+  { earlyErrors, errors }: Outcome,
+  lastSeconds: number | undefined,
+): LoggedErrors => {
   const beginsAnywhere = formats.includes('mpegts') || formats.includes('mpeg')
-  const list = beginsAnywhere ? errors.filter(({ afterFrames }) => afterFrames > 0) : errors
-  return { list, count: errorCount - (errors.length - list.length) }
+  if (beginsAnywhere && lastSeconds !== undefined) return errors
+  return { count: earlyErrors.count + errors.count, first: earlyErrors.first ?? errors.first }
 }
 
 type Packet = { readonly stream_index?: number; readonly pts_time?: string; readonly duration_time?: string }

@@ -4,7 +4,7 @@ import ffmpeg from 'fluent-ffmpeg'
 import { FfmpegError, findTool, isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import { filterGraph, packingOf } from './graph.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
-import { type Log, type LoggedError, readLog, type Ticks } from './log.ts'
+import { type Log, type LoggedErrors, readLog, type Ticks } from './log.ts'
 import type { StreamInfo } from './probe.ts'
 import type { View } from './video.ts'
 
@@ -22,8 +22,8 @@ export type DecodeRequest = {
 export type RawFrame = { readonly time: Ticks | undefined; readonly packed: Uint8Array }
 
 export type Outcome = {
-  readonly errors: readonly LoggedError[]
-  readonly errorCount: number
+  readonly earlyErrors: LoggedErrors
+  readonly errors: LoggedErrors
   readonly exitCode: number | null
   /** The signal that ended ffmpeg, if one did. */
   readonly signalName: NodeJS.Signals | null
@@ -69,7 +69,7 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
     outcome: async () => {
       const { code, signalName, error } = await ended
       if (error) throw new FfmpegError(`Expected ${tool.path} to start, got: ${error.message}`, { cause: error })
-      return { errors: log.errors, errorCount: log.errorCount, exitCode: code, signalName }
+      return { earlyErrors: log.earlyErrors, errors: log.errors, exitCode: code, signalName }
     },
     stop: async () => {
       signal?.removeEventListener('abort', kill)

@@ -32,6 +32,9 @@ const installRemedy = 'Install ffmpeg 4.1 or newer, or run npm install again so 
 /** Name of the variable that says which program to take: a path, or `carried` for exactly the copy that npm brought. */
 export const toolVariable: Readonly<Record<Tool, string>> = { ffmpeg: 'VIDGREP_FFMPEG', ffprobe: 'VIDGREP_FFPROBE' }
 
+/** Signals that a program gets for its own faults: the file made it crash. */
+export const crashSignals: readonly NodeJS.Signals[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL']
+
 /** libavcodec of ffmpeg 4.0: nothing older is taken. */
 const oldestLibavcodec = 58
 

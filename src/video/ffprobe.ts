@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { FfmpegError, findTool } from './ffmpeg.ts'
+import { crashSignals, FfmpegError, findTool } from './ffmpeg.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
 import { NotAVideoError } from './video.ts'
 
@@ -9,7 +10,8 @@ const mostBytes = 256 * 1024 * 1024
 
 /**
  * Runs ffprobe and reads its JSON. Its own program and not fluent-ffmpeg's reader, which takes a line end within a tag
- * for the end of the tag.
+ * for the end of the tag. Statically linked builds (the carried one is) crash on MPEG-TS when they find the system's own
+ * character set converters, which are of another C library: `GCONV_PATH` keeps them from it.
  *
  * @param options what to show, such as `-show_streams`
  * @throws NotAVideoError if the file is of no known kind
@@ -20,22 +22,25 @@ export const ffprobe = async <T>(
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<T> => {
   const { path: program } = await findTool('ffprobe')
+  const env = { ...process.env, GCONV_PATH: dirname(program) }
   const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
   signal?.throwIfAborted()
-  const run = promisify(execFile)(program, command, { signal, maxBuffer: mostBytes, windowsHide: true })
+  const run = promisify(execFile)(program, command, { signal, env, maxBuffer: mostBytes, windowsHide: true })
   run.child.stdin?.end()
   try {
     return JSON.parse((await run).stdout) as T
   } catch (cause) {
     signal?.throwIfAborted()
-    const { stderr, code } = cause as { stderr?: string; code?: unknown }
+    const { stderr, code, signal: crash } = cause as { stderr?: string; code?: unknown; signal?: NodeJS.Signals }
+    if (crash && crashSignals.includes(crash))
+      throw notAVideo(path, `a file that makes ffprobe crash (${crash})`, cause)
     if (typeof code !== 'number') throw new FfmpegError(`Expected ffprobe to answer, got: ${cause}`, { cause })
-    throw new NotAVideoError(`Expected a video, got ${reason(stderr ?? '')}: ${path}`, {
-      remedy: `Look into it: ffprobe "${path}"`,
-      cause,
-    })
+    throw notAVideo(path, reason(stderr ?? ''), cause)
   }
 }
+
+const notAVideo = (path: string, got: string, cause: unknown): NotAVideoError =>
+  new NotAVideoError(`Expected a video, got ${got}: ${path}`, { remedy: `Look into it: ffprobe "${path}"`, cause })
 
 /** What ffprobe complained about, without the path (which is named anyway, and may hold line ends). */
 const reason = (stderr: string): string => {

@@ -1,5 +1,5 @@
-/** An error line of ffmpeg's, and how many frames had been handed out by then. */
-export type LoggedError = { readonly context: string; readonly text: string; readonly afterFrames: number }
+/** How many errors ffmpeg complained of, and the first one's words. */
+export type LoggedErrors = { readonly count: number; readonly first: string | undefined }
 
 /** Presentation time of a frame as ffmpeg counts: `pts` ticks of `num / den` seconds each. */
 export type Ticks = { readonly pts: number; readonly num: number; readonly den: number }
@@ -16,13 +16,13 @@ export type Log = {
    */
   timeOf(n: number): Promise<Ticks | undefined>
   close(): void
-  /** The first errors, no more than {@link mostErrors}. */
-  readonly errors: readonly LoggedError[]
-  readonly errorCount: number
+  /** Errors before the first frame was handed out. */
+  readonly earlyErrors: LoggedErrors
+  /** Errors after that. */
+  readonly errors: LoggedErrors
 }
 
-/** Error lines that are kept; a broken file may have a million. */
-const mostErrors = 100
+const noErrors: LoggedErrors = { count: 0, first: undefined }
 
 const lineStart = /^(?:\[([^\]]+?) @ [^\]]+\] )?\[(\w+)\] (.*)$/
 const frameLine = /^n: *(\d+) pts: *(-?\d+|NOPTS) /
@@ -31,8 +31,7 @@ const timeBaseLine = /^config in time_base: (\d+)\/(\d+)/
 /** @param isConcerned whether an error of this component ("h264", "mov,mp4,…") concerns the picture */
 export const readLog = (isConcerned: (context: string) => boolean): Log => {
   const times = new Map<number, Ticks | undefined>()
-  const errors: LoggedError[] = []
-  let errorCount = 0
+  const counted = { earlyErrors: noErrors, errors: noErrors }
   let told = 0
   let timeBase: readonly [number, number] | undefined
   let isClosed = false
@@ -50,16 +49,18 @@ export const readLog = (isConcerned: (context: string) => boolean): Log => {
   }
 
   return {
-    errors,
-    get errorCount() {
-      return errorCount
+    get earlyErrors() {
+      return counted.earlyErrors
+    },
+    get errors() {
+      return counted.errors
     },
     read: (line) => {
       const [, context = '', level = '', text = ''] = line.match(lineStart) ?? []
       if (level === 'info' && context.startsWith('Parsed_showinfo')) readFrame(text)
       if (!['error', 'fatal', 'panic'].includes(level) || !isConcerned(context)) return
-      errorCount += 1
-      if (errors.length < mostErrors) errors.push({ context, text, afterFrames: told })
+      const kind = told === 0 ? 'earlyErrors' : 'errors'
+      counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text }
     },
     timeOf: async (n) => {
       while (told <= n && !isClosed)
