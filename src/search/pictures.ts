@@ -34,7 +34,7 @@ const safeName = (name: string): string => {
     .replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}<>:"'`/\\|?*%$&;]/gu, '_')
     .replace(/\s+/gu, ' ')
   let short = ''
-  for (const { segment } of new Intl.Segmenter().segment(safe)) {
+  for (const { segment } of new Intl.Segmenter().segment(safe.slice(0, mostNameBytes))) {
     if (Buffer.byteLength(short + segment) > mostNameBytes) break
     short += segment
   }

@@ -36,7 +36,7 @@ const styles = {
   subtitle: { size: 15, weight: 'regular', colour: colours.quiet },
   rank: { size: 16, weight: 'bold', colour: accentColour },
   time: { size: 16, weight: 'bold', colour: colours.text },
-  score: { size: 16, weight: 'regular', colour: colours.text },
+  score: { size: 16, weight: 'bold', colour: colours.text },
   name: { size: 13, weight: 'regular', colour: colours.quiet },
 } satisfies Record<string, TextStyle>
 

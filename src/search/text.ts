@@ -38,7 +38,7 @@ export const renderLine = async (
   maxWidth: number,
   keep: 'start' | 'both-ends' = 'start',
 ): Promise<TextPicture | undefined> => {
-  const symbols = [...new Intl.Segmenter().segment(visible(text))].map(({ segment }) => segment)
+  const symbols = symbolsOf(text)
   if (symbols.length === 0) return undefined
   const whole = symbols.length <= mostSymbols ? await render(symbols.join(''), style) : undefined
   if (whole && whole.width <= maxWidth) return whole
@@ -53,6 +53,13 @@ export const renderLine = async (
     else tooMany = count
   }
   return best
+}
+
+/** Letters as people count them. Each costs a copy of the whole text, so a very long one loses its middle first. */
+const symbolsOf = (text: string): readonly string[] => {
+  const half = 2 * mostSymbols
+  const short = text.length <= 2 * half ? text : `${text.slice(0, half)} ${text.slice(-half)}`
+  return [...new Intl.Segmenter().segment(visible(short))].map(({ segment }) => segment)
 }
 
 const shortened = (symbols: readonly string[], count: number, keep: 'start' | 'both-ends'): string => {
@@ -76,7 +83,7 @@ const visible = (text: string): string =>
  * libvips cuts a text to its ink, so that lines with and without descenders would differ in height. An unseen tail that
  * reaches as high and as low as letters do gives all lines of a style one height and one baseline.
  */
-const tail = '<span alpha="1">Åj|</span>'
+const tail = '<span alpha="1">Å|_</span>'
 
 const render = async (text: string, style: TextStyle): Promise<TextPicture> => {
   const { png, width, height } = await renderMarkup(
