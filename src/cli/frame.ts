@@ -1,7 +1,5 @@
-import sharp from 'sharp'
 import type { Argv, CommandModule } from 'yargs'
 import { parseTimestamp } from '../search/timestamp.ts'
-import { frame } from '../video/frame.ts'
 import { exitCodes, print, run } from './run.ts'
 
 type Arguments = { readonly video: string; readonly time: string; readonly output: string }
@@ -23,6 +21,7 @@ export const frameCommand: CommandModule<unknown, Arguments> = {
       .example('$0 frame a.mp4 1:30 -o a.jpg', 'the frame at a minute and a half') as unknown as Argv<Arguments>,
   handler: ({ video, time, output }) =>
     run(false, async ({ signal }) => {
+      const [{ default: sharp }, { frame }] = await Promise.all([import('sharp'), import('../video/frame.ts')])
       const { data, width, height } = await frame(video, parseTimestamp(time), { signal })
       await sharp(data, { raw: { width, height, channels: 3 } }).toFile(output)
       print(output)

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { GridKind } from '../frames/grid.ts'
-import { openIndex } from '../index.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
+import { withIndex } from './open.ts'
 import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { openProgress } from './progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
@@ -79,26 +79,22 @@ const indexOptions = (yargs: Argv) =>
 
 const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
-  const opened = await openIndex({
-    ...openOptions(args),
-    ...(args.threads === undefined ? {} : { threads: args.threads }),
-    ...(args.batch === undefined ? {} : { batchSize: args.batch }),
-  })
-  try {
-    const { every: everySeconds, grid, patch, step, force } = args
-    const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-    const summary = await follow(
-      opened.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs }),
-      progress,
-    )
-    progress.end()
-    if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
-    else tell(summary, args.quiet)
-    return summary.totals.partial + summary.totals.failed > 0 ? exitCodes.someFailed : exitCodes.done
-  } finally {
-    progress.end()
-    await opened.close()
-  }
+  const { every: everySeconds, grid, patch, step, force } = args
+  const summary = await withIndex(
+    {
+      ...openOptions(args),
+      ...(args.threads === undefined ? {} : { threads: args.threads }),
+      ...(args.batch === undefined ? {} : { batchSize: args.batch }),
+    },
+    (index) => {
+      const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
+      const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs })
+      return follow(events, progress).finally(() => progress.end())
+    },
+  )
+  if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
+  else tell(summary, args.quiet)
+  return summary.totals.partial + summary.totals.failed > 0 ? exitCodes.someFailed : exitCodes.done
 }
 
 type Summary = {

@@ -32,7 +32,7 @@ const commands = [
   doctorCommand,
 ]
 
-await yargs(words)
+const parser = yargs(words)
   .scriptName('vidgrep')
   .usage('$0 <command>\n\nType what you want to see, get the video and the second where it happens.')
   .command(commands as unknown as CommandModule[])
@@ -44,15 +44,16 @@ await yargs(words)
   .version(version)
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
-  .fail((message, error, instance) => {
-    // An error of a command itself has been told already; what arrives here is wrong usage or a bug.
-    const problem =
-      error ?? new UsageError(withSuggestion(message, knownOptions(instance)), { remedy: 'See: vidgrep --help' })
-    process.exitCode = report(problem, words.includes('--json'))
+  .fail((message, error) => {
+    throw error ?? new UsageError(withSuggestion(message, knownOptions()), { remedy: 'See: vidgrep --help' })
   })
-  .parseAsync()
 
-/** yargs does not type what it knows of the command at hand. */
-function knownOptions(instance: unknown): Readonly<Record<string, unknown>> {
-  return (instance as { getOptions(): { key: Record<string, unknown> } }).getOptions().key
+/** What the parser knows of the command at hand; its types keep quiet about it. */
+const knownOptions = (): readonly string[] =>
+  Object.keys((parser as unknown as { getOptions(): { key: object } }).getOptions().key)
+
+try {
+  await parser.parseAsync()
+} catch (error) {
+  process.exitCode = report(error, words.includes('--json'))
 }

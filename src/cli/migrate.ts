@@ -26,7 +26,9 @@ export const migrateCommand: CommandModule<unknown, Arguments> = {
       const { migrate } = await import('../store/qdrant/migrate.ts')
       const steps = await migrate(store, { collection, dryRun: args.dryRun, signal, ...(apiKey ? { apiKey } : {}) })
       if (args.json) printJson({ collection, dryRun: args.dryRun, steps })
-      else for (const step of steps) print(`${step.state.padEnd(8)}  ${step.name}  ${step.description}`)
+      else if (steps.length === 0) print(`Collection "${collection}" is up to date.`)
+      else
+        for (const step of steps) print(`${args.dryRun ? 'would apply' : 'applied'}  ${step.name}  ${step.description}`)
       return exitCodes.done
     }),
 }

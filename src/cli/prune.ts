@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs'
-import { openIndex } from '../index.ts'
+import { withIndex } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -15,15 +15,10 @@ export const pruneCommand: CommandModule<unknown, Arguments> = {
       .example('$0 prune --dry-run', 'look before you leap') as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
-      const index = await openIndex(openOptions(args))
-      try {
-        const { all, dryRun } = args
-        const pruned = await index.prune({ all, dryRun })
-        if (args.json) printJson({ pruned })
-        else for (const path of pruned) print(`${dryRun ? 'would forget' : 'forgotten'}  ${path}`)
-        return exitCodes.done
-      } finally {
-        await index.close()
-      }
+      const { all, dryRun, json } = args
+      const pruned = await withIndex(openOptions(args), (index) => index.prune({ all, dryRun }))
+      if (json) printJson({ pruned })
+      else for (const path of pruned) print(`${dryRun ? 'would forget' : 'forgotten'}  ${path}`)
+      return exitCodes.done
     }),
 }

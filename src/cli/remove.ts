@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs'
-import { openIndex } from '../index.ts'
+import { withIndex } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -14,14 +14,10 @@ export const removeCommand: CommandModule<unknown, Arguments> = {
       .example('$0 remove old/', 'all videos of a folder') as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
-      const index = await openIndex(openOptions(args))
-      try {
-        const removed = (await index.remove(args.paths)).flatMap(({ files }) => files.map(({ path }) => path))
-        if (args.json) printJson({ removed })
-        else for (const path of removed) print(`removed  ${path}`)
-        return exitCodes.done
-      } finally {
-        await index.close()
-      }
+      const records = await withIndex(openOptions(args), (index) => index.remove(args.paths))
+      const removed = records.flatMap(({ files }) => files.map(({ path }) => path))
+      if (args.json) printJson({ removed })
+      else for (const path of removed) print(`removed  ${path}`)
+      return exitCodes.done
     }),
 }

@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
-import { openIndex, type SearchResult } from '../index.ts'
+import type { SearchQueryOptions, SearchResult } from '../index.ts'
 import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
+import { withIndex } from './open.ts'
 import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
@@ -63,27 +64,26 @@ const searchOptions = (yargs: Argv) =>
     .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet')
 
 const search = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
-  const index = await openIndex(openOptions(args))
-  try {
-    const found = await index.search(args.query.join(' '), {
-      n: args.n,
-      gapSeconds: args.gap,
-      signal,
-      onTruncated: () => warn('The query is longer than the model reads: only its beginning counts.'),
-      ...(args.threshold === undefined ? {} : { threshold: args.threshold }),
-      ...(args.path === undefined ? {} : { paths: args.path }),
-      ...(args.after === undefined ? {} : { afterSeconds: parseTimestamp(args.after) }),
-      ...(args.before === undefined ? {} : { beforeSeconds: parseTimestamp(args.before) }),
-    })
-    if (args.json) printJson(toJson(found))
-    else tell(found)
-    if (args.pictures === undefined && args.sheet === undefined) return exitCodes.done
-    const { writePictures } = await import('./pictures.ts')
-    return await writePictures(found, args, signal)
-  } finally {
-    await index.close()
-  }
+  const options = searchQuery(args)
+  const found = await withIndex(openOptions(args), (index) =>
+    index.search(args.query.join(' '), { ...options, signal }),
+  )
+  if (args.json) printJson(toJson(found))
+  else tell(found)
+  if (args.pictures === undefined && args.sheet === undefined) return exitCodes.done
+  const { writePictures } = await import('./pictures.ts')
+  return writePictures(found, args, signal)
 }
+
+const searchQuery = (args: Arguments): SearchQueryOptions => ({
+  n: args.n,
+  gapSeconds: args.gap,
+  onTruncated: () => warn('The query is longer than the model reads: only its beginning counts.'),
+  ...(args.threshold === undefined ? {} : { threshold: args.threshold }),
+  ...(args.path === undefined ? {} : { paths: args.path }),
+  ...(args.after === undefined ? {} : { afterSeconds: parseTimestamp(args.after) }),
+  ...(args.before === undefined ? {} : { beforeSeconds: parseTimestamp(args.before) }),
+})
 
 const toJson = ({ query, model, collection, threshold, bestScore, moments }: SearchResult) => ({
   query,

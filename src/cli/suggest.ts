@@ -4,14 +4,14 @@ import { closest, distance } from 'fastest-levenshtein'
 const mostSlips = 3
 
 /** Adds the option that was probably meant to the parser's complaint about one that does not exist. */
-export const withSuggestion = (message: string, known: Readonly<Record<string, unknown>>): string => {
+export const withSuggestion = (message: string, known: readonly string[]): string => {
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(', ')
   if (!unknown) return message
-  const names = Object.keys(known).filter((name) => name.length > 1)
+  const names = known.filter((name) => name.length > 1)
   return unknown
     .map((name) => {
       const nearest = closest(name, names)
-      const isNear = names.length > 0 && distance(name, nearest) <= mostSlips
+      const isNear = names.length > 0 && distance(name, nearest) <= Math.max(mostSlips, name.length - 1)
       return `Unknown option: ${name}${isNear ? `. Did you mean --${nearest}?` : ''}`
     })
     .join('\n')

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
-import { openIndex } from '../index.ts'
 import { formatTimestamp } from '../search/timestamp.ts'
 import type { VideoRecord } from '../store/store.ts'
+import { withIndex } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -14,15 +14,11 @@ export const videosCommand: CommandModule<unknown, Arguments> = {
     storeOptions(jsonOption(yargs)).example('$0 videos --json', 'for programs') as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
-      const index = await openIndex(openOptions(args))
-      try {
-        const records = [...(await index.videos())].sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))
-        if (args.json) printJson(records.map(toJson))
-        else for (const record of records) tell(record)
-        return exitCodes.done
-      } finally {
-        await index.close()
-      }
+      const records = await withIndex(openOptions(args), (index) => index.videos())
+      const sorted = records.toSorted((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))
+      if (args.json) printJson(sorted.map(toJson))
+      else for (const record of sorted) tell(record)
+      return exitCodes.done
     }),
 }
 

@@ -47,9 +47,9 @@ describe('merge', () => {
       yield 'x'
       throw new Error('broken')
     }
-    await expect(
-      collect(merge([count('a', 1e6, log), failing], { concurrency: 2, lookAhead: 2 })),
-    ).rejects.toThrow('broken')
+    await expect(collect(merge([count('a', 1e6, log), failing], { concurrency: 2, lookAhead: 2 }))).rejects.toThrow(
+      'broken',
+    )
     expect(log.at(-1)).toBe('a ended')
   })
 

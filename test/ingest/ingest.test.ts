@@ -1,0 +1,221 @@
+import { appendFile, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { clip, contents, copyClip, makeClip, open, pointsOf, run, temporaryFolder } from './indexing.ts'
+
+describe('ingest', () => {
+  it('finds in the carried clips what is to be seen in them', async () => {
+    const index = await open(await temporaryFolder())
+    const { totals } = await run(index, [clip('')])
+    expect(totals).toMatchObject({ videos: 5, complete: 5, partial: 0, failed: 0, skipped: 1 })
+    const best = async (query: string) => (await index.search(query, { n: 1 })).moments[0]
+    const cat = await best("a cat's face")
+    expect(cat?.path).toBe(clip('photos.mp4'))
+    expect(cat?.t).toBeGreaterThanOrEqual(8)
+    expect(cat?.t).toBeLessThan(12)
+    expect((await best('a rocket on the launch pad'))?.t).toBeGreaterThanOrEqual(12)
+    expect(await best('a cyclist with a helmet')).toMatchObject({ path: clip('street.mp4') })
+    expect(await best('a green meadow with a burrow')).toMatchObject({ path: clip('bunny.mp4') })
+  })
+
+  it('encodes nothing the second time and says so', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(folder)
+    const first = await run(index, [clip('bunny.mp4'), clip('city.mpg')])
+    expect(first.totals.encoded).toBe(first.totals.points)
+    const second = await run(index, [clip('bunny.mp4'), clip('city.mpg')])
+    expect(second.totals).toMatchObject({ complete: 2, encoded: 0, points: first.totals.points })
+    await index.close()
+    const third = await run(await open(folder), [clip('bunny.mp4')])
+    expect(third.totals).toMatchObject({ complete: 1, encoded: 0 })
+  })
+
+  it('does it again when forced, to the same points', async () => {
+    const index = await open(await temporaryFolder())
+    const first = await run(index, [clip('bunny.mp4')])
+    const before = await contents(index)
+    const again = await run(index, [clip('bunny.mp4')], { force: true })
+    expect(again.totals.encoded).toBe(first.totals.encoded)
+    expect([...(await contents(index)).keys()].sort()).toEqual([...before.keys()].sort())
+  })
+
+  it('indexes again when the settings differ, and leaves nothing of the old points', async () => {
+    const index = await open(await temporaryFolder())
+    await run(index, [clip('bunny.mp4')])
+    const { totals } = await run(index, [clip('bunny.mp4')], { grid: 'whole', everySeconds: 2 })
+    expect(totals.encoded).toBe(totals.frames)
+    expect(await index.store!.countPoints()).toBe(totals.frames)
+  })
+
+  it('stores boxes and times that are true', async () => {
+    const index = await open(await temporaryFolder())
+    const { totals } = await run(index, [clip('photos.mp4')])
+    const points = await pointsOf(index)
+    expect(points).toHaveLength(totals.points)
+    expect(totals.points).toBe(totals.frames * 19)
+    expect([...new Set(points.map(({ t }) => Math.round(t)))].sort((a, b) => a - b)).toEqual([...Array(16).keys()])
+    for (const { box, patch, t, until } of points) {
+      expect(until).toBeGreaterThanOrEqual(t)
+      const [x, y, width, height] = box
+      expect(Math.min(x, y)).toBeGreaterThanOrEqual(0)
+      expect(Math.max(x + width, y + height)).toBeLessThanOrEqual(1 + 1e-6)
+      if (patch === 0) expect([...box]).toEqual([0, 0, 1, 1])
+      else expect(height).toBeCloseTo(0.5, 2)
+    }
+  })
+})
+
+describe('identity', () => {
+  it('adds a path for a moved, a renamed and a copied file, and encodes nothing', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const original = await copyClip('bunny.mp4', folder, 'a.mp4')
+    await run(index, [original])
+    const moved = join(folder, 'moved.mp4')
+    await rename(original, moved)
+    expect((await run(index, [moved])).totals).toMatchObject({ complete: 1, encoded: 0 })
+    expect((await index.search('a rabbit', { n: 1, threshold: -100 })).moments[0]?.path).toBe(moved)
+    expect((await pointsOf(index))[0]?.path).toBe(moved)
+    const copy = await copyClip('bunny.mp4', folder, 'copy.mp4')
+    expect((await run(index, [copy])).totals.encoded).toBe(0)
+    const [record, ...others] = await index.videos()
+    expect(others).toEqual([])
+    expect(record?.files.map(({ path }) => path)).toEqual(expect.arrayContaining([moved, copy]))
+    expect((await index.search('a rabbit', { n: 1, threshold: -100, paths: [copy] })).moments[0]?.path).toBe(copy)
+  })
+
+  it('encodes two copies in one run once', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const copies = [await copyClip('bunny.mp4', folder, 'a.mp4'), await copyClip('bunny.mp4', folder, 'b.mp4')]
+    const { results, totals } = await run(index, copies, { jobs: 2 })
+    expect(results.map(({ path }) => path).sort()).toEqual(copies)
+    expect(totals.encoded).toBe(await index.store!.countPoints())
+    expect((await index.videos())[0]?.files).toHaveLength(2)
+  })
+
+  it('replaces the points of a file whose content changed', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const file = await copyClip('bunny.mp4', folder, 'a.mp4')
+    await run(index, [file])
+    await rm(file)
+    await copyClip('city.mpg', folder, 'a.mp4')
+    const { totals } = await run(index, [file])
+    expect(totals.encoded).toBeGreaterThan(0)
+    expect(await index.videos()).toHaveLength(1)
+    expect(await index.store!.countPoints()).toBe(totals.points)
+  })
+
+  it('reads a touched file, but does not encode it again', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const file = await copyClip('bunny.mp4', folder)
+    await run(index, [file])
+    await utimes(file, new Date(), new Date())
+    expect((await run(index, [file])).totals.encoded).toBe(0)
+  })
+
+  it('reports vanished files, and prune forgets them', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const clips = join(folder, 'clips')
+    const { mkdir } = await import('node:fs/promises')
+    await mkdir(clips)
+    const gone = await copyClip('bunny.mp4', clips)
+    await copyClip('city.mpg', clips)
+    await run(index, [clips])
+    await rm(gone)
+    const { events } = await run(index, [clips])
+    expect(events).toContainEqual({ type: 'vanished', path: gone })
+    expect(await index.prune({ dryRun: true })).toEqual([gone])
+    expect(await index.videos()).toHaveLength(2)
+    expect(await index.prune()).toEqual([gone])
+    expect(await index.videos()).toHaveLength(1)
+    await rm(clips, { recursive: true })
+    await expect(index.prune()).rejects.toThrow(/disk missing/)
+  })
+})
+
+describe('bad input', () => {
+  it('keeps what a truncated video still shows, says how far it got, and goes on with the others', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const whole = await makeClip(join(folder, 'whole.mkv'), 'testsrc', 20)
+    await truncate(whole, Math.floor((await readFile(whole)).length / 2))
+    await copyClip('bunny.mp4', folder)
+    const { results, totals } = await run(index, [folder])
+    expect(totals).toMatchObject({ videos: 2, complete: 1, partial: 1 })
+    const partial = results.find(({ status }) => status === 'partial')
+    expect(partial?.frames).toBeGreaterThan(3)
+    expect(partial?.frames).toBeLessThan(20)
+    expect(partial?.reason).toMatch(/\d/)
+    expect((await run(index, [whole])).totals).toMatchObject({ partial: 1, encoded: 0 })
+  })
+
+  it('names what is no video, skips what does not look like one, and follows no link out', async () => {
+    const folder = await temporaryFolder()
+    const clips = join(folder, 'clips')
+    const { mkdir } = await import('node:fs/promises')
+    await mkdir(clips)
+    await writeFile(join(clips, 'empty.mp4'), '')
+    await writeFile(join(clips, 'text.mp4'), 'not a video, really')
+    await writeFile(join(clips, 'notes.txt'), 'x')
+    const outside = await copyClip('city.mpg', folder)
+    await symlink(outside, join(clips, 'link.mpg'))
+    await copyClip('bunny.mp4', clips)
+    const { totals, results } = await run(await open(join(folder, 'store')), [clips])
+    expect(totals).toMatchObject({ videos: 3, complete: 1, failed: 2 })
+    expect(totals.skipped).toBeGreaterThanOrEqual(1)
+    for (const { reason } of results.filter(({ status }) => status === 'failed')) expect(reason).toBeTruthy()
+  })
+
+  it('replaces what a damaged copy gave when the file is whole again', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const file = await copyClip('earth.mp4', folder)
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(0, bytes.length / 2))
+    await run(index, [file])
+    await writeFile(file, bytes)
+    const { totals } = await run(index, [file])
+    expect(totals).toMatchObject({ complete: 1 })
+    expect(await index.videos()).toHaveLength(1)
+    expect(await index.store!.countPoints()).toBe(totals.points)
+  })
+
+  it('takes trailing bytes for what they are: another file', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const file = await copyClip('city.mpg', folder)
+    const first = (await run(index, [file])).results[0]
+    await appendFile(file, 'x')
+    const second = (await run(index, [file])).results[0]
+    expect(second?.video).not.toBe(first?.video)
+    expect(await index.videos()).toHaveLength(1)
+  })
+})
+
+describe('interruption', () => {
+  it('ends on a signal, keeps what is durable and goes on from there', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(folder)
+    const abort = new AbortController()
+    const interrupted = async () => {
+      let encoded = 0
+      for await (const event of index.ingest([clip('')], { signal: abort.signal })) {
+        if (event.type === 'progress') encoded += event.encoded
+        if (encoded > 400) abort.abort()
+      }
+    }
+    await expect(interrupted()).rejects.toThrow(/abort/)
+    const kept = await index.store!.countPoints()
+    expect(kept).toBeGreaterThanOrEqual(256)
+    const { totals } = await run(index, [clip('')])
+    expect(totals.complete).toBe(5)
+    expect(totals.encoded).toBe(totals.points - kept)
+    const undisturbed = await open(await temporaryFolder())
+    await run(undisturbed, [clip('')])
+    expect([...(await contents(index)).keys()].sort()).toEqual([...(await contents(undisturbed)).keys()].sort())
+  })
+})
