@@ -142,6 +142,16 @@ describe('failures that stay', () => {
     expect(failure.remedy).toContain('http://')
   })
 
+  test('http is asked of a server that speaks something else', async () => {
+    const other = createServer((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(other.address() as { port: number }).port}`
+    const failure = await failureOf(openQdrantStore(url, { collection: name }))
+    other.close()
+    expect(failure.code).toBe('store-tls')
+    expect(failure.remedy).toContain('https://')
+  })
+
   test.each([
     ['a page', { status: 200, body: '<html>Welcome</html>', headers: { 'content-type': 'text/html' } }],
     ['half an answer', { status: 200, body: '{"resu', headers: { 'content-type': 'application/json' } }],

@@ -18,7 +18,7 @@ export const statusOf = (error: unknown): number | undefined =>
 
 /** No answer at all: nothing listens, the connection broke, the name is unknown, or the time was over. */
 export const isConnectionFailure = (error: unknown): boolean =>
-  (error instanceof TypeError && error.cause !== undefined && !isTlsFailure(error)) || isTimeout(error)
+  (error instanceof TypeError && error.cause !== undefined && !isProtocolFailure(error)) || isTimeout(error)
 
 /** Shortest pause in seconds before trying again; `undefined` for a failure that will not pass by itself. */
 export const transientWaitSeconds = (error: unknown): number | undefined => {
@@ -31,7 +31,7 @@ export const transientWaitSeconds = (error: unknown): number | undefined => {
 /** What a user can do something about, in words; anything else is returned as it is. */
 export const storeErrorFrom = (error: unknown, location: string): unknown => {
   if (isTimeout(error)) return unreachable(`Qdrant at ${location} did not answer in time`, error)
-  if (isTlsFailure(error)) return insecure(error, location)
+  if (isProtocolFailure(error)) return protocolFailure(error, location)
   if (isConnectionFailure(error)) return unreachable(`Qdrant at ${location} did not answer`, error)
   if (error instanceof SyntaxError) return unreachable(`What answered at ${location} is not Qdrant`, error)
   const refusal = refusalOf(error)
@@ -67,12 +67,12 @@ const unreachable = (message: string, cause: unknown): StoreError =>
     cause,
   })
 
-const insecure = (error: unknown, location: string): StoreError => {
+const protocolFailure = (error: unknown, location: string): StoreError => {
   const { code = '', message = code } = causeOf(error) ?? {}
   const remedy = protocolCodes.test(code)
     ? 'Check whether the address begins with http:// or https://'
     : 'Name the authority of its certificate: export NODE_EXTRA_CA_CERTS=FILE.pem'
-  return new StoreError('store-tls', `There is no secure connection to ${location}: ${message}`, {
+  return new StoreError('store-tls', `There is no connection to ${location}: ${message}`, {
     remedy,
     cause: error,
   })
@@ -82,9 +82,9 @@ const isTimeout = (error: unknown): boolean => error instanceof DOMException && 
 
 /** https://nodejs.org/docs/latest-v20.x/api/tls.html#x509-certificate-error-codes */
 const certificateCodes = /CERT|CRL|SELF_SIGNED|UNABLE_TO_|ERR_TLS/
-const protocolCodes = /ERR_SSL|EPROTO/
+const protocolCodes = /ERR_SSL|EPROTO|HPE_/
 
-const isTlsFailure = (error: unknown): boolean => {
+const isProtocolFailure = (error: unknown): boolean => {
   const code = causeOf(error)?.code ?? ''
   return certificateCodes.test(code) || protocolCodes.test(code)
 }
