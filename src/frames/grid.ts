@@ -120,11 +120,11 @@ const edgeFor = (width: number, height: number, { grid, patch }: GridSettings): 
   const shorter = Math.min(width, height)
   if (grid === 'whole' || isTooOblong({ width, height })) return undefined
   const smallest = Math.ceil(Math.max(width, height) / maximumSquaresAlong)
-  return grid === 'article' ? Math.min(articleEdge, shorter) : Math.max(smallest, Math.round(patch * shorter), 1)
+  return grid === 'article' ? Math.min(articleEdge, shorter) : Math.max(smallest, wholePixels(patch * shorter))
 }
 
 const squaresFor = (width: number, height: number, edge: number, { grid, step }: GridSettings): PatchArea[] => {
-  const stride = Math.max(1, grid === 'article' ? Math.floor(edge / 2) : Math.round(step * edge))
+  const stride = wholePixels(edge * (grid === 'article' ? 0.5 : step))
   const starts = grid === 'article' ? startsThatFit : startsThatCover
   const columns = starts(width, edge, stride)
   const rows = starts(height, edge, stride)
@@ -138,6 +138,12 @@ const squaresFor = (width: number, height: number, edge: number, { grid, step }:
     columns.map((x, column) => ({ number: 1 + row * columns.length + column, x, y, width: edge, height: edge })),
   )
 }
+
+/**
+ * Rounds down, so that an odd length does not lose a row: half-steps of half a side make three rows, whatever the side. What the
+ * multiplication itself lost (720 · 0.3333333333333333) does not count.
+ */
+const wholePixels = (length: number): number => Math.max(1, Math.floor(length + 1e-9))
 
 const startsThatFit = (length: number, edge: number, stride: number): number[] =>
   Array.from({ length: Math.floor((length - edge) / stride) + 1 }, (_, i) => i * stride)

@@ -45,13 +45,31 @@ describe('the default grid', () => {
     })
   })
 
+  test.each([
+    [480, 270],
+    [854, 480],
+    [1366, 768],
+    [1920, 1080],
+    [3840, 2160],
+  ])('of a 16:9 frame is 3 × 6 squares at %i×%i too, however the halves round', (width, height) => {
+    expect(places(width, height).numbers).toEqual(upTo(18))
+  })
+
+  test('of a side that does not halve still has three rows, from 12 px on', () => {
+    for (let height = 12; height < 300; height++) expect(places(2 * height, height).rows).toHaveLength(3)
+  })
+
+  test('of a third is a third, although 1/3 is not', () => {
+    expect(places(1280, 720, { patch: 1 / 3 }).edges).toEqual([240])
+  })
+
   test('of a square frame is 3 × 3', () => {
     expect(places(500, 500)).toMatchObject({ numbers: upTo(9), columns: [0, 125, 250], rows: [0, 125, 250] })
   })
 
   test.each([
     [16, 16, 9, 8],
-    [3, 3, 4, 2],
+    [3, 3, 9, 1],
     [2, 2, 4, 1],
     [2, 1, 2, 1],
     [24, 1, 24, 1],
@@ -155,6 +173,9 @@ describe('settings', () => {
 const frameSize = fc.record({ width: fc.integer({ min: 1, max: 200 }), height: fc.integer({ min: 1, max: 200 }) })
 const fraction = fc.integer({ min: 1, max: 20 }).map((twentieths) => twentieths / 20)
 
+/** In thousandths first: 0.15 · 20 is 3. */
+const down = (length: number): number => Math.floor(Math.round(length * 1000) / 1000)
+
 /** How many squares cover a side, from the distances between them and not from their places. */
 const expectedCount = (length: number, edge: number, stride: number): number => {
   const free = length - edge
@@ -171,8 +192,8 @@ test('whatever the frame and the settings, squares cover every pixel, stay insid
     fc.property(frameSize, fraction, fraction, ({ width, height }, patch, step) => {
       fc.pre(Math.max(width, height) <= 24 * Math.min(width, height))
       const settings: GridSettings = { grid: 'patches', patch, step }
-      const edge = Math.max(1, Math.round(patch * Math.min(width, height)), Math.ceil(Math.max(width, height) / 24))
-      const stride = Math.max(1, Math.round(step * edge))
+      const edge = Math.max(1, down(patch * Math.min(width, height)), Math.ceil(Math.max(width, height) / 24))
+      const stride = Math.max(1, down(step * edge))
       fc.pre(edge < width || edge < height)
       const count = expectedCount(width, edge, stride) * expectedCount(height, edge, stride)
       fc.pre(count <= 4096)

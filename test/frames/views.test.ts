@@ -1,7 +1,9 @@
 import fc from 'fast-check'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { gridFor, gridSettings } from '../../src/frames/grid.ts'
 import { planPatches, wholeFrameView } from '../../src/frames/views.ts'
+import type { Box } from '../../src/store/store.ts'
 import type { Frame, Picture, View } from '../../src/video/video.ts'
 
 /** A picture in which no two neighbourhoods look alike. */
@@ -209,4 +211,45 @@ test('pixels are cut from a picture that lies within a larger buffer', () => {
   const target = new Uint8Array(patchBytes)
   patches[0]!.cut({ timestampSeconds: 0, views: [inside] }, target, 0)
   expect(target).toEqual(whole.slice(100, 148))
+})
+
+describe('on a real picture', () => {
+  const scale = async (view: View): Promise<Picture> => {
+    const { width, height, crop } = view
+    const scaled = sharp('test/reference/pictures/park.png').removeAlpha().resize(width, height, { fit: 'fill' })
+    const cut = crop ? scaled.extract({ left: crop.x, top: crop.y, width: crop.width, height: crop.height }) : scaled
+    const { data, info } = await cut.raw().toBuffer({ resolveWithObject: true })
+    return { width: info.width, height: info.height, data }
+  }
+
+  /** Mean absolute difference, of 255, between a patch and what its box holds in the full picture. */
+  const distance = async (pixels: Uint8Array, [x, y, w, h]: Box, shift: number): Promise<number> => {
+    const [width, height] = [480, 270]
+    const area = {
+      left: Math.min(width - Math.round(w * width), Math.round(x * width) + shift),
+      top: Math.round(y * height),
+      width: Math.round(w * width),
+      height: Math.round(h * height),
+    }
+    const expected = await sharp('test/reference/pictures/park.png')
+      .removeAlpha()
+      .extract(area)
+      .resize(96, 96, { fit: 'fill' })
+      .raw()
+      .toBuffer()
+    return pixels.reduce((sum, value, i) => sum + Math.abs(value - expected[i]!), 0) / pixels.length
+  }
+
+  test('each patch is what its box shows, and not what lies beside it', async () => {
+    const plan = planPatches({ width: 480, height: 270 }, gridSettings(), { size: 96, resize: 'squash' })
+    const frame: Frame = { timestampSeconds: 0, views: await Promise.all(plan.views.map(scale)) }
+    for (const { number, box, cut } of plan.patches) {
+      const pixels = new Uint8Array(plan.patchBytes)
+      cut(frame, pixels, 0)
+      const here = await distance(pixels, box, 0)
+      expect(here).toBeLessThan(8)
+      const hasRoomBeside = number > 0 && box[0] + box[2] < 0.9
+      if (hasRoomBeside) expect(await distance(pixels, box, 10)).toBeGreaterThan(2 * here)
+    }
+  })
 })
