@@ -60,7 +60,7 @@ const articleEdge = 360
  */
 const maximumSquaresAlong = 24
 
-/** More than the widest frame has at the smallest square and the default step (47 × 47). */
+/** More than any frame has at the smallest square and the default step (47 × 47). */
 const maximumPatches = 4096
 
 /**
@@ -140,8 +140,8 @@ const squaresFor = (width: number, height: number, edge: number, { grid, step }:
 }
 
 /**
- * Rounds down, so that an odd length does not lose a row: half-steps of half a side make three rows, whatever the side. What the
- * multiplication itself lost (720 · 0.3333333333333333) does not count.
+ * Rounds down, so that an odd length does not lose a row: half-steps of half a side make three rows, whatever the
+ * side. What the multiplication itself lost (720 · 0.3333333333333333) does not count.
  */
 const wholePixels = (length: number): number => Math.max(1, Math.floor(length + 1e-9))
 
