@@ -1,24 +1,28 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import { distance } from 'fastest-levenshtein'
-import { UsageError, VidgrepError } from '../errors.ts'
-import type { ManifestEntry, ModelDescription, ModelFile } from './manifest.ts'
+import { UsageError } from '../errors.ts'
+import { ModelError } from './errors.ts'
+import { fileState, neededFiles, type Precision, towerFiles } from './files.ts'
+import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import type { Model } from './model.ts'
-import { knownModels, modelFolder } from './registry.ts'
-
-/** The model is known, but its files are missing, damaged, or described wrongly. */
-export class ModelError extends VidgrepError {}
+import { readRecord } from './record.ts'
+import { addedFolder, knownModels, modelFolder } from './registry.ts'
 
 /**
  * Finds a model and makes sure that its files are there and of the right size; their contents are only checked by
  * `vidgrep models verify`, as hashing a model takes longer than a search.
  *
- * @param nameOrFolder a known model's name, or the path of a folder with a model.json (with a `/` in it: `./folder`)
+ * @param nameOrFolder a known or added model's name, or the path of a folder with a model.json (with a `/` in it:
+ * `./folder`)
  * @throws UsageError if there is no such model
  * @throws ModelError if its files are not there or not right
  */
-export const loadModel = async (nameOrFolder: string): Promise<Model> =>
-  isFolder(nameOrFolder) ? loadFolder(resolve(nameOrFolder)) : loadKnown(await findModel(nameOrFolder))
+export const loadModel = async (nameOrFolder: string, precision: Precision = {}): Promise<Model> => {
+  if (isFolder(nameOrFolder)) return loadFolder(resolve(nameOrFolder))
+  const added = addedFolder(nameOrFolder)
+  return added ? loadFolder(added) : loadKnown(await findModel(nameOrFolder), precision)
+}
 
 /** @throws UsageError with the nearest names if no model is called so */
 export const findModel = async (name: string): Promise<ManifestEntry> => {
@@ -34,25 +38,32 @@ export const findModel = async (name: string): Promise<ManifestEntry> => {
 export type ListedModel = ManifestEntry & {
   /** Absolute. */
   readonly folder: string
-  /** Of all files together. */
+  /** Of the files that it needs in full precision, as far as their sizes are known. */
   readonly bytes: number
   readonly onDisk: boolean
 }
 
-/** All models that have a name, in the manifest's order. */
+/** All models of the manifest, in its order. */
 export const listModels = async (): Promise<readonly ListedModel[]> =>
   Promise.all(
     (await knownModels()).map(async (model) => {
       const folder = modelFolder(model)
-      const states = await Promise.all(model.files.map((file) => fileState(folder, file)))
+      const files = await expectedFiles(model, folder, {})
+      const states = await Promise.all(files.map((file) => fileState(folder, file)))
       return {
         ...model,
         folder,
-        bytes: model.files.reduce((sum, file) => sum + file.bytes, 0),
+        bytes: files.reduce((sum, file) => sum + (file.bytes ?? 0), 0),
         onDisk: states.every((state) => state.right),
       }
     }),
   )
+
+/** Sizes and hashes as they were pulled stand in for those that the manifest does not know, or that the user trusted. */
+export const expectedFiles = async (entry: ManifestEntry, folder: string, precision: Precision) => {
+  const record = entry.carried ? undefined : await readRecord(folder)
+  return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
+}
 
 const isFolder = (nameOrFolder: string): boolean => /[/\\]|^\.{1,2}$/.test(nameOrFolder) || isAbsolute(nameOrFolder)
 
@@ -62,18 +73,21 @@ const nearest = (name: string, names: readonly string[]): string[] => {
   return ranked.filter(({ far }) => far <= closest + 1).map(({ known }) => known)
 }
 
-const loadKnown = async (entry: ManifestEntry): Promise<Model> => {
+const loadKnown = async (entry: ManifestEntry, precision: Precision): Promise<Model> => {
   const folder = modelFolder(entry)
   const remedy = entry.carried ? 'Install vidgrep again' : `Pull it: vidgrep models pull ${entry.name}`
-  for (const file of entry.files) {
+  for (const file of await expectedFiles(entry, folder, precision)) {
     const { bytes, right } = await fileState(folder, file)
     if (right) continue
-    const [code, got] = bytes === undefined ? ['model-missing', 'no such file'] : ['model-damaged', `${bytes}`]
-    throw new ModelError(code, `Expected ${join(folder, file.path)} to have ${file.bytes} bytes, got ${got}`, {
-      remedy,
-    })
+    const path = join(folder, file.path)
+    throw bytes === undefined
+      ? new ModelError('model-missing', `Expected the model ${entry.name} to be on disk, got no file ${path}`, {
+          remedy,
+        })
+      : new ModelError('model-damaged', `Expected ${path} to have ${file.bytes} bytes, got ${bytes}`, { remedy })
   }
-  return locate(entry, folder)
+  const { image, text } = towerFiles(entry, precision)
+  return locate({ ...entry, image: { ...entry.image, file: image }, text: { ...entry.text, file: text } }, folder)
 }
 
 const loadFolder = async (folder: string): Promise<Model> => {
@@ -88,7 +102,7 @@ const loadFolder = async (folder: string): Promise<Model> => {
   return locate(description, folder)
 }
 
-const readDescription = async (file: string): Promise<ModelDescription> => {
+export const readDescription = async (file: string): Promise<ModelDescription> => {
   const json = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new UsageError(`Expected a model's folder with a model.json, got no readable ${file}`, {
       remedy: 'Give a folder with a model.json, or the name of a known model: vidgrep models list',
@@ -113,20 +127,9 @@ const readDescription = async (file: string): Promise<ModelDescription> => {
   return description
 }
 
-type FileState = { readonly bytes: number | undefined; readonly right: boolean }
-
-/** By size alone; where none is expected, being there and not empty is enough. */
-const fileState = async (folder: string, file: Pick<ModelFile, 'path'> & Partial<ModelFile>): Promise<FileState> => {
-  const found = await stat(join(folder, file.path)).catch(() => undefined)
-  if (!found?.isFile()) return { bytes: undefined, right: false }
-  return { bytes: found.size, right: file.bytes === undefined ? found.size > 0 : found.size === file.bytes }
-}
-
 /** Drops what only the manifest needs and makes paths absolute. */
-const locate = (described: ModelDescription, folder: string): Model => {
-  const { id, name, description, dimension, threshold, licence, image, text } = described
-  const { sha256: _image, ...imageTower } = image
-  const { sha256: _text, ...textTower } = text
+const locate = (described: ModelDescription | ManifestEntry, folder: string): Model => {
+  const { id, name, description, dimension, threshold, licence } = described
   return {
     id,
     name,
@@ -134,7 +137,16 @@ const locate = (described: ModelDescription, folder: string): Model => {
     dimension,
     threshold,
     licence,
-    image: { ...imageTower, file: join(folder, image.file) },
-    text: { ...textTower, file: join(folder, text.file), tokenizer: join(folder, text.tokenizer) },
+    image: { ...towerOf(described.image), file: join(folder, described.image.file) },
+    text: {
+      ...towerOf(described.text),
+      file: join(folder, described.text.file),
+      tokenizer: join(folder, described.text.tokenizer),
+    },
   }
+}
+
+const towerOf = <Tower extends { sha256?: unknown; variants?: unknown }>(tower: Tower) => {
+  const { sha256: _sha256, variants: _variants, ...rest } = tower
+  return rest
 }

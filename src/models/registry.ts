@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,4 +24,13 @@ export const knownModels = (): Promise<readonly ManifestEntry[]> => {
 
 /** Where a known model's files are, or would be once they are pulled. */
 export const modelFolder = ({ name, carried }: Pick<ManifestEntry, 'name' | 'carried'>): string =>
-  carried ? join(carriedFolder, name) : join(folders().cache, 'models', name)
+  carried ? join(carriedFolder, name) : join(pulledFolder(), name)
+
+/** Where pulled and added models lie, each in a folder of its name. */
+export const pulledFolder = (): string => join(folders().cache, 'models')
+
+/** The folder of a model that the user added under this name, `undefined` if there is none. */
+export const addedFolder = (name: string): string | undefined => {
+  const folder = join(pulledFolder(), name)
+  return existsSync(join(folder, 'model.json')) ? folder : undefined
+}

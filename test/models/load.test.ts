@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { listModels, loadModel, ModelError } from '../../src/models/load.ts'
+import { ModelError } from '../../src/models/errors.ts'
+import { listModels, loadModel } from '../../src/models/load.ts'
 import { defaultModelName } from '../../src/models/registry.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')

@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import { UsageError } from '../errors.ts'
+import { neededFiles, type Precision } from './files.ts'
+import type { ManifestEntry } from './manifest.ts'
+import { modelFolder } from './registry.ts'
+
+const hub = 'https://huggingface.co'
+
+export type PlanOptions = Precision & {
+  /** Address that stands in for https://huggingface.co. Default: `HF_ENDPOINT`. */
+  readonly mirror?: string | undefined
+}
+
+export type PlannedFile = {
+  readonly path: string
+  readonly url: string
+  /** Absolute. */
+  readonly target: string
+  /** `null` where the manifest does not know it. */
+  readonly bytes: number | null
+  readonly sha256: string | null
+}
+
+export type PullPlan = { readonly name: string; readonly folder: string; readonly files: readonly PlannedFile[] }
+
+/**
+ * What pulling a model would fetch and where it would put it; touches neither network nor disk.
+ *
+ * @throws UsageError if the model is carried with the program, or the mirror is no http address
+ */
+export const planPull = (entry: ManifestEntry, options: PlanOptions = {}): PullPlan => {
+  const { name, source } = entry
+  if (!source)
+    throw new UsageError(`Expected a model to pull, got ${name}`, { remedy: `${name} is here already: use it` })
+  const endpoint = (options.mirror || process.env.HF_ENDPOINT || hub).replace(/\/+$/, '')
+  if (!/^https?:\/\/[^/]/.test(endpoint)) {
+    throw new UsageError(`Expected a mirror like ${hub}, got "${endpoint}"`, {
+      remedy: 'Correct --mirror or HF_ENDPOINT',
+    })
+  }
+  const folder = modelFolder(entry)
+  const files = neededFiles(entry, options).map((file) => ({
+    ...file,
+    url: `${endpoint}/${source.repo}/resolve/${source.revision}/${file.path}`,
+    target: join(folder, file.path),
+  }))
+  return { name, folder, files }
+}
