@@ -7,7 +7,7 @@ import { fileState, neededFiles, type Precision, towerFiles } from './files.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import type { Model } from './model.ts'
 import { readRecord } from './record.ts'
-import { addedFolder, knownModels, modelFolder } from './registry.ts'
+import { addedFolder, addedNames, knownModels, modelFolder } from './registry.ts'
 
 /**
  * Finds a model and makes sure that its files are there and of the right size; their contents are only checked by
@@ -29,35 +29,45 @@ export const findModel = async (name: string): Promise<ManifestEntry> => {
   const models = await knownModels()
   const found = models.find((model) => model.name === name)
   if (found) return found
-  const names = models.map((model) => model.name)
+  const names = [...models.map((model) => model.name), ...(await addedNames())]
   throw new UsageError(`Expected the name of a model or a folder with a model.json, got "${name}"`, {
     remedy: `Did you mean ${nearest(name, names).join(' or ')}? See: vidgrep models list`,
   })
 }
 
-export type ListedModel = ManifestEntry & {
-  /** Absolute. */
-  readonly folder: string
-  /** Of the files that it needs in full precision, as far as their sizes are known. */
-  readonly bytes: number
-  readonly onDisk: boolean
+export type ListedModel = ModelDescription &
+  Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
+    /** Absolute. */
+    readonly folder: string
+    /** Of the files that it needs in full precision, roughly where a size is not known. */
+    readonly bytes: number
+    readonly onDisk: boolean
+    /** The user's own. */
+    readonly added: boolean
+  }
+
+/** All models that have a name: those of the manifest, in its order, and those that the user added. */
+export const listModels = async (): Promise<readonly ListedModel[]> => [
+  ...(await Promise.all((await knownModels()).map(listKnown))),
+  ...(await Promise.all((await addedNames()).map(listAdded))),
+]
+
+const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
+  const folder = modelFolder(entry)
+  const files = await expectedFiles(entry, folder, {})
+  const states = await Promise.all(files.map((file) => fileState(folder, file)))
+  const bytes = files.reduce((sum, file) => sum + (file.bytes ?? file.aboutBytes ?? 0), 0)
+  return { ...entry, folder, bytes, onDisk: states.every(({ right }) => right), added: false }
 }
 
-/** All models of the manifest, in its order. */
-export const listModels = async (): Promise<readonly ListedModel[]> =>
-  Promise.all(
-    (await knownModels()).map(async (model) => {
-      const folder = modelFolder(model)
-      const files = await expectedFiles(model, folder, {})
-      const states = await Promise.all(files.map((file) => fileState(folder, file)))
-      return {
-        ...model,
-        folder,
-        bytes: files.reduce((sum, file) => sum + (file.bytes ?? 0), 0),
-        onDisk: states.every((state) => state.right),
-      }
-    }),
-  )
+const listAdded = async (name: string): Promise<ListedModel> => {
+  const folder = addedFolder(name)!
+  const described = await readDescription(join(folder, 'model.json'))
+  const { image, text } = described
+  const states = await Promise.all([image.file, text.file, text.tokenizer].map((path) => fileState(folder, { path })))
+  const bytes = states.reduce((sum, state) => sum + (state.bytes ?? 0), 0)
+  return { ...described, folder, bytes, onDisk: states.every(({ right }) => right), added: true }
+}
 
 /** Sizes and hashes as they were pulled stand in for those that the manifest does not know, or that the user trusted. */
 export const expectedFiles = async (entry: ManifestEntry, folder: string, precision: Precision) => {

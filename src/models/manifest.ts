@@ -55,8 +55,20 @@ const description = {
 /** What a model.json in a user's own folder says; paths are relative to that folder. */
 export const modelDescription = z.strictObject(description)
 
-/** Where nobody has published size or hash they are `null`: the first pull learns them, if the user trusts it. */
-const file = z.strictObject({ path: relativePath, bytes: z.int().positive().nullable(), sha256: sha256.nullable() })
+/** A commit of a repository on the Hugging Face hub. */
+const pinned = { repo: z.string().regex(/^[\w.-]+\/[\w.-]+$/), revision: z.string().regex(/^[0-9a-f]{40}$/) }
+
+const file = z.strictObject({
+  path: relativePath,
+  /** `null` where nobody has published it: the first pull learns it. */
+  bytes: z.int().positive().nullable(),
+  /** Roughly, where `bytes` is `null`. */
+  aboutBytes: z.int().positive().optional(),
+  /** `null` where nobody has published it: the first pull learns it, if the user trusts the file. */
+  sha256: sha256.nullable(),
+  /** Where this file is pulled from, if not from the model's own source: CLIP's vocabulary is the same everywhere. */
+  from: z.strictObject({ ...pinned, path: relativePath }).optional(),
+})
 
 /** What models/manifest.json says of a known model. */
 export const manifestEntry = z
@@ -66,8 +78,8 @@ export const manifestEntry = z
     text: text.extend({ variants }),
     /** Lies in the package itself, under models/NAME. */
     carried: z.boolean().optional(),
-    /** Where the files are pulled from: a repository on the Hugging Face hub, pinned to a commit. */
-    source: z.strictObject({ repo: z.string(), revision: z.string().regex(/^[0-9a-f]{40}$/) }).optional(),
+    /** Where the files are pulled from. */
+    source: z.strictObject(pinned).optional(),
     licenceUrl: z.url().optional(),
     /** The licence allows research only: it has to be accepted before the model is pulled. */
     researchOnly: z.boolean().optional(),

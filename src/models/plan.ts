@@ -18,6 +18,8 @@ export type PlannedFile = {
   readonly target: string
   /** `null` where the manifest does not know it. */
   readonly bytes: number | null
+  /** Roughly, where `bytes` is `null`. */
+  readonly aboutBytes?: number | undefined
   readonly sha256: string | null
 }
 
@@ -39,10 +41,9 @@ export const planPull = (entry: ManifestEntry, options: PlanOptions = {}): PullP
     })
   }
   const folder = modelFolder(entry)
-  const files = neededFiles(entry, options).map((file) => ({
-    ...file,
-    url: `${endpoint}/${source.repo}/resolve/${source.revision}/${file.path}`,
-    target: join(folder, file.path),
-  }))
+  const files = neededFiles(entry, options).map(({ from, ...file }) => {
+    const { repo, revision, path } = from ?? { ...source, path: file.path }
+    return { ...file, url: `${endpoint}/${repo}/resolve/${revision}/${path}`, target: join(folder, file.path) }
+  })
   return { name, folder, files }
 }

@@ -177,7 +177,10 @@ const expectSpace = async (
   free: (folder: string) => Promise<number>,
 ): Promise<void> => {
   const states = await Promise.all(files.map((file) => fileState(staging, { path: file.path })))
-  const needed = files.reduce((sum, file, i) => sum + Math.max(0, (file.bytes ?? 0) - (states[i]!.bytes ?? 0)), 0)
+  const needed = files.reduce(
+    (sum, file, i) => sum + Math.max(0, (file.bytes ?? file.aboutBytes ?? 0) - (states[i]!.bytes ?? 0)),
+    0,
+  )
   const available = await free(staging)
   if (needed <= available) return
   throw new ModelError('disk-full', `Expected ${needed} free bytes for the model in ${staging}, got ${available}`, {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { folders } from '../settings.ts'
@@ -31,6 +31,11 @@ export const pulledFolder = (): string => join(folders().cache, 'models')
 
 /** The folder of a model that the user added under this name, `undefined` if there is none. */
 export const addedFolder = (name: string): string | undefined => {
+  if (!/^[a-z0-9-]+$/.test(name)) return undefined
   const folder = join(pulledFolder(), name)
   return existsSync(join(folder, 'model.json')) ? folder : undefined
 }
+
+/** Names of the models that the user added. */
+export const addedNames = async (): Promise<readonly string[]> =>
+  (await readdir(pulledFolder()).catch(() => [])).filter((name) => addedFolder(name) !== undefined).sort()

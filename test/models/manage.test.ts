@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEncoder } from '../../src/encoder/open.ts'
 import { UsageError } from '../../src/errors.ts'
-import { loadModel } from '../../src/models/load.ts'
+import { listModels, loadModel } from '../../src/models/load.ts'
 import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')
@@ -51,6 +51,7 @@ describe('addModel', () => {
     await rm(own, { recursive: true })
     const model = await loadModel('mine')
     expect(model).toMatchObject({ id: 'mine-1', image: { file: join(home, 'cache/models/mine/image.onnx') } })
+    expect((await listModels()).filter(({ added }) => added)).toMatchObject([{ name: 'mine', onDisk: true }])
     const encoder = await openEncoder(model)
     expect((await encoder.encodeTexts(['a dog']))[0]).toHaveLength(384)
     await encoder.close()
@@ -69,6 +70,11 @@ describe('removeModel', () => {
   test('does not touch the carried model', async () => {
     await expect(removeModel('starter')).rejects.toThrow(UsageError)
     expect((await loadModel('starter')).name).toBe('starter')
+  })
+
+  test('takes no path for a name', async () => {
+    await expect(removeModel('../../my model')).rejects.toThrow(UsageError)
+    expect(await readFile(join(own, 'model.json'), 'utf8')).toContain('mine')
   })
 
   test('says that there was nothing to remove', async () => {

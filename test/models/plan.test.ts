@@ -24,7 +24,8 @@ describe('planPull', () => {
       [entry.image.file, entry.text.file, entry.text.tokenizer].sort(),
     )
     for (const { path, url, target } of files) {
-      expect(url).toBe(`https://huggingface.co/${entry.source!.repo}/resolve/${entry.source!.revision}/${path}`)
+      const source = { ...entry.source!, path, ...entry.files.find((file) => file.path === path)!.from }
+      expect(url).toBe(`https://huggingface.co/${source.repo}/resolve/${source.revision}/${source.path}`)
       expect(target).toBe(join(folder, path))
     }
   })
