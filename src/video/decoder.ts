@@ -112,7 +112,7 @@ const inputOptions = ({ seekSeconds }: DecodeRequest): readonly [string, ...stri
 
 const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly [string, ...string[]] => [
   ...(['-map', `0:${stream.index}`] as const),
-  ...['-vf', filterGraph(views, stream, select, isAtLeast(tool, 58, 91))],
+  ...['-vf', filterGraph(views, stream, select, tool)],
   // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
   ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
   ...['-f', 'rawvideo'],

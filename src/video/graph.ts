@@ -1,9 +1,21 @@
 import { isSideways, turnFilters } from './display.ts'
+import { isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import type { StreamInfo } from './probe.ts'
 import type { Picture, View } from './video.ts'
 
-/** Pillow's bicubic (a = −0.5, widened when shrinking), with nothing saved at the cost of rounding. */
-const scaling = 'flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp:param0=0:param1=0.5'
+/**
+ * Bicubic, widened when shrinking, with nothing saved at the cost of rounding. From 7.0 on it is Pillow's (a = −0.5).
+ * Older versions cut the parameter down to a whole number; left to themselves they take −0.6, which is near: a mean
+ * difference to Pillow of at most half a level, where 0 or −1 make it two.
+ */
+const scaling = (tool: ToolVersion): string =>
+  `flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp${isAtLeast(tool, 61, 0) ? ':param0=0:param1=0.5' : ''}`
+
+/**
+ * Once its time is told, a frame gets one that no later step can take for another's: times that are close, equal or
+ * going back would be rounded to the same tick of the nominal frame rate, and the writer refuses the second one.
+ */
+const spread = 'setpts=N/TB'
 
 /** Bytes of a pixel: red, green, blue. */
 const channels = 3
@@ -34,7 +46,7 @@ export const packingOf = (views: readonly View[]): Packing => {
 /**
  * The filter graph: pick frames, then scale each view straight from the coded picture, turn it for display and cut it.
  * Nothing but `scale` sees the coded size, and it takes a change of size midway; that is why the turning comes after.
- * `showinfo` comes last, so that its lines are in step with the raw pictures.
+ * `showinfo` comes after all that could drop a frame, so that its lines are in step with the raw pictures.
  *
  * @param select expression of ffmpeg's select filter, `undefined` for every frame
  */
@@ -42,28 +54,28 @@ export const filterGraph = (
   views: readonly View[],
   info: StreamInfo,
   select: string | undefined,
-  quick: boolean,
+  tool: ToolVersion,
 ): string => {
   const packing = packingOf(views)
   const pick = select === undefined ? 'null' : `select='${select}'`
   // From 4.3 on the checksums, which nobody reads, can be left out.
-  const times = quick ? 'showinfo=checksum=0' : 'showinfo'
-  if (views.length === 1) return [pick, ...viewFilters(views[0]!, info), times].join(',')
+  const times = `${isAtLeast(tool, 58, 91) ? 'showinfo=checksum=0' : 'showinfo'},${spread}`
+  if (views.length === 1) return [pick, ...viewFilters(views[0]!, info, tool), times].join(',')
   const chains = views.map((view, i) => {
     const padding =
       packing.places[i]!.height < packing.height ? [`pad=${packing.places[i]!.width}:${packing.height}:0:0`] : []
-    return `[v${i}]${[...viewFilters(view, info), ...padding].join(',')}[w${i}]`
+    return `[v${i}]${[...viewFilters(view, info, tool), ...padding].join(',')}[w${i}]`
   })
   const names = (letter: string) => views.map((_, i) => `[${letter}${i}]`).join('')
   return `${pick},split=${views.length}${names('v')};${chains.join(';')};${names('w')}hstack=inputs=${views.length},${times}`
 }
 
-const viewFilters = (view: View, info: StreamInfo): readonly string[] => {
+const viewFilters = (view: View, info: StreamInfo, tool: ToolVersion): readonly string[] => {
   const { crop } = view
   const [width, height] = isSideways(info.orientation) ? [view.height, view.width] : [view.width, view.height]
   const cut = crop ? [`crop=${crop.width}:${crop.height}:${crop.x}:${crop.y}`] : []
   return [
-    `scale=${width}:${height}:${scaling}${colors(info)}`,
+    `scale=${width}:${height}:${scaling(tool)}${colors(info)}`,
     'format=rgb24',
     ...turnFilters(info.orientation),
     ...cut,

@@ -60,7 +60,7 @@ export const readLog = (isConcerned: (context: string) => boolean): Log => {
       if (level === 'info' && context.startsWith('Parsed_showinfo')) readFrame(text)
       if (!['error', 'fatal', 'panic'].includes(level) || !isConcerned(context)) return
       const kind = told === 0 ? 'earlyErrors' : 'errors'
-      counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text }
+      counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text.replace(/\.$/, '') }
     },
     timeOf: async (n) => {
       while (told <= n && !isClosed)

@@ -90,12 +90,16 @@ const isVideo = ({ codec_type, disposition }: Stream): boolean =>
 const describe = (path: string, format: Format, stream: Stream & DisplaySource, streams: readonly Stream[]) => {
   const orientation = orientationOf(stream)
   const start = seconds(stream.start_time) ?? seconds(format.start_time) ?? 0
-  const own = length(stream.duration) ?? taggedDuration(stream)
+  const isMatroska = format.format_name?.startsWith('matroska') ?? false
+  const ofStream = length(stream.duration) ?? taggedDuration(stream)
   const ofFile = length(format.duration)
-  const fileEnd = ofFile === undefined ? undefined : (seconds(format.start_time) ?? 0) + ofFile
+  // Matroska states where the end is rather than how long the stream is, as ffmpeg writes it.
+  const base = isMatroska ? 0 : ofStream === undefined ? (seconds(format.start_time) ?? 0) : start
+  const stated = ofStream ?? ofFile
+  const end = stated === undefined ? undefined : base + stated
   const shown: VideoInfo = {
     path,
-    durationSeconds: own ?? ofFile,
+    durationSeconds: end !== undefined && end > start ? end - start : stated,
     startSeconds: start,
     ...displaySize(stream, orientation),
     codec: stream.codec_name ?? 'unknown',
@@ -110,8 +114,8 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
     colorRange: known(stream.color_range),
     codedHeight: stream.height,
     frameRate: fraction(stream.avg_frame_rate),
-    endSeconds: own === undefined ? fileEnd : start + own,
-    endIsOfFile: own === undefined,
+    endSeconds: end,
+    endIsOfFile: ofStream === undefined,
     isSeekable: ofFile !== undefined,
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }

@@ -1,0 +1,168 @@
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { frame } from '../../src/video/frame.ts'
+import { frames } from '../../src/video/frames.ts'
+import { UnreadableFileError } from '../../src/video/input.ts'
+import { probe } from '../../src/video/probe.ts'
+import { DamagedVideoError, NotAVideoError } from '../../src/video/video.ts'
+import { h264, makeClip, testPicture, useFolder } from './makeClip.ts'
+
+const inFolder = useFolder()
+const views = [{ width: 32, height: 24 }]
+
+/** All frames up to the failure, and the failure. */
+const decodeUntilFailure = async (file: string, everySeconds = 1) => {
+  const times: number[] = []
+  try {
+    for await (const { timestampSeconds } of frames(file, { everySeconds, views })) times.push(timestampSeconds)
+  } catch (error) {
+    return { times, error }
+  }
+  return { times, error: undefined }
+}
+
+let whole: string
+
+beforeAll(async () => {
+  whole = await makeClip(inFolder('whole.mp4'), ...testPicture(20), ...h264, '-g', '25', '-movflags', 'faststart')
+})
+
+describe('a file that was cut off', () => {
+  for (const name of ['cut.mp4', 'cut.mkv', 'cut.avi']) {
+    test(`gives its frames, then says where it ended: ${name}`, async () => {
+      const file = await makeClip(inFolder(name), '-i', whole, '-c', 'copy', '-movflags', 'faststart')
+      const bytes = await readFile(file)
+      await writeFile(file, bytes.subarray(0, bytes.length * 0.6))
+      const { times, error } = await decodeUntilFailure(file)
+      expect(error).toBeInstanceOf(DamagedVideoError)
+      const { reachedSeconds, message } = error as DamagedVideoError
+      expect(reachedSeconds).toBe(times.at(-1))
+      expect(reachedSeconds).toBeGreaterThan(7)
+      expect(reachedSeconds).toBeLessThan(15)
+      // An AVI without the index at its end is as long as what is left of it, and only the last frame complains.
+      const reason =
+        name === 'cut.avi' ? 'decoding error' : `^decoding stopped at ${reachedSeconds!.toFixed(1)} s of 20\\.0 s`
+      expect(message).toMatch(new RegExp(reason))
+    })
+  }
+
+  test('is found out at a coarse step too', async () => {
+    const bytes = await readFile(whole)
+    await writeFile(inFolder('coarse.mp4'), bytes.subarray(0, bytes.length * 0.6))
+    const { times, error } = await decodeUntilFailure(inFolder('coarse.mp4'), 6)
+    expect(times).toEqual([0, 6])
+    expect(error).toBeInstanceOf(DamagedVideoError)
+  })
+
+  test('gives single frames before the cut, none after it', async () => {
+    const bytes = await readFile(whole)
+    await writeFile(inFolder('still.mp4'), bytes.subarray(0, bytes.length * 0.6))
+    expect((await frame(inFolder('still.mp4'), 3)).width).toBe(160)
+    await expect(frame(inFolder('still.mp4'), 18)).rejects.toThrow(DamagedVideoError)
+  })
+})
+
+test('flipped bits are counted, after the frames that could be decoded', async () => {
+  const bytes = await readFile(whole)
+  const flipped = Buffer.from(bytes)
+  for (let at = Math.floor(bytes.length * 0.3); at < bytes.length * 0.7; at += 97) flipped[at]! ^= 0x10
+  await writeFile(inFolder('flipped.mp4'), flipped)
+  const { times, error } = await decodeUntilFailure(inFolder('flipped.mp4'))
+  expect(times.length).toBeGreaterThan(5)
+  expect(error).toBeInstanceOf(DamagedVideoError)
+  expect((error as Error).message).toMatch(/^\d+ decoding errors, the first: \S/)
+})
+
+test('a video without one decodable frame has reached nothing', async () => {
+  const bytes = await readFile(whole)
+  const start = bytes.indexOf('mdat') + 4
+  await writeFile(
+    inFolder('hollow.mp4'),
+    Buffer.concat([bytes.subarray(0, start), Buffer.alloc(bytes.length - start, 0xff)]),
+  )
+  const { times, error } = await decodeUntilFailure(inFolder('hollow.mp4'))
+  expect(times).toEqual([])
+  expect(error).toBeInstanceOf(DamagedVideoError)
+  expect((error as DamagedVideoError).reachedSeconds).toBeUndefined()
+  await expect(frame(inFolder('hollow.mp4'), 3)).rejects.toThrow(DamagedVideoError)
+})
+
+test('a recording that begins in the middle is whole', async () => {
+  const stream = await makeClip(inFolder('stream.ts'), '-i', whole, '-c', 'copy')
+  const bytes = await readFile(stream)
+  await writeFile(inFolder('middle.ts'), bytes.subarray(Math.floor(bytes.length / 376 / 2) * 188))
+  const { times, error } = await decodeUntilFailure(inFolder('middle.ts'))
+  expect(error).toBeUndefined()
+  expect(times.length).toBeGreaterThan(5)
+})
+
+describe('what is no video', () => {
+  const refused = async (file: string, message: RegExp) => {
+    for (const call of [
+      () => probe(file),
+      () => frames(file, { everySeconds: 1, views }).next(),
+      () => frame(file, 0),
+    ]) {
+      const error = await call().then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      expect(error).toBeInstanceOf(NotAVideoError)
+      expect((error as Error).message).toMatch(message)
+      expect((error as Error).message).toContain(file)
+    }
+  }
+
+  test('an empty file', async () => {
+    await writeFile(inFolder('empty.mp4'), '')
+    await refused(inFolder('empty.mp4'), /got an empty file/)
+  })
+
+  test('random bytes', async () => {
+    const bytes = Buffer.from(Array.from({ length: 50_000 }, (_, i) => (i * 7919 + (i >> 3) * 104_729) % 251))
+    await writeFile(inFolder('random.mp4'), bytes)
+    await refused(inFolder('random.mp4'), /Expected a video, got/)
+  })
+
+  test('sound alone, also with a cover picture', async () => {
+    const sound = ['-f', 'lavfi', '-i', 'sine=duration=1']
+    await refused(await makeClip(inFolder('sound.mp4'), ...sound), /Expected a video stream, got audio/)
+    await refused(await makeClip(inFolder('sound.wav'), ...sound), /got a file of the kind "wav"/)
+    const picture = ['-f', 'lavfi', '-i', 'color=red:size=64x64:rate=1:duration=1']
+    const cover = [
+      ...sound,
+      ...picture,
+      '-map',
+      '0',
+      '-map',
+      '1',
+      '-c:v',
+      'mjpeg',
+      '-pix_fmt',
+      'yuvj420p',
+      '-frames:v',
+      '1',
+    ]
+    await refused(
+      await makeClip(inFolder('cover.mp4'), ...cover, '-disposition:v:0', 'attached_pic'),
+      /got audio, video/,
+    )
+  })
+
+  test('a picture', async () => {
+    const still = await makeClip(inFolder('still.png'), ...testPicture(1), '-frames:v', '1')
+    await refused(still, /Expected a video, got/)
+  })
+
+  test('a folder', () => refused(inFolder('.'), /got a folder/))
+})
+
+test('a file that is missing or may not be read is said to be', async () => {
+  const missing = probe(inFolder('missing.mp4'))
+  await expect(missing).rejects.toThrow(UnreadableFileError)
+  await expect(missing).rejects.toThrow(`There is no file ${inFolder('missing.mp4')}`)
+  if (process.getuid?.() === 0) return
+  await copyFile(whole, inFolder('secret.mp4'))
+  await chmod(inFolder('secret.mp4'), 0)
+  await expect(probe(inFolder('secret.mp4'))).rejects.toThrow(/permission denied/)
+})

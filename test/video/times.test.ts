@@ -1,0 +1,141 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { frames } from '../../src/video/frames.ts'
+import { probe } from '../../src/video/probe.ts'
+import { collect, colorAt, h264, makeClip, ownTimes, probedTimes, sampled, testPicture, useFolder } from './makeClip.ts'
+
+const inFolder = useFolder()
+const views = [{ width: 32, height: 24 }]
+
+const timesOf = async (file: string, everySeconds: number) =>
+  (await collect(frames(file, { everySeconds, views }))).map(({ timestampSeconds }) => timestampSeconds)
+
+/** Every frame's time, and the sampled ones at several steps, as ffprobe and the rule say. */
+const expectOwnTimes = async (file: string) => {
+  const times = await probedTimes(file)
+  expect(times.length).toBeGreaterThan(0)
+  expect(await timesOf(file, 0)).toEqual(times)
+  for (const everySeconds of [0.1, 1, 2.5])
+    expect(await timesOf(file, everySeconds)).toEqual(sampled(times, everySeconds))
+  return times
+}
+
+const carried = fileURLToPath(new URL('../clips/', import.meta.url))
+
+describe('the carried clips', async () => {
+  for (const name of (await readdir(carried)).filter((each) => !each.endsWith('.tsv'))) {
+    test(`${name} has the times that ffprobe tells`, () => expectOwnTimes(carried + name))
+  }
+})
+
+test('a variable frame rate keeps each frame at its own time', async () => {
+  const uneven = "settb=1/1000,setpts='round(if(lt(N,10),N*0.04,if(lt(N,20),0.4+(N-10)*0.31,3.5+(N-20)*1.7))*1000)'"
+  const file = await makeClip(
+    inFolder('uneven.mp4'),
+    ...testPicture(1),
+    '-vf',
+    uneven,
+    ...(await ownTimes()),
+    ...h264,
+    '-video_track_timescale',
+    '90000',
+  )
+  const times = await expectOwnTimes(file)
+  expect(times.slice(9, 12)).toEqual([0.36, 0.4, 0.71])
+  expect((await timesOf(file, 1)).slice(0, 6)).toEqual([0, 1.02, 2.26, 3.5, 5.2, 6.9])
+})
+
+test('frames a millisecond apart stay apart', async () => {
+  const bursts = "settb=1/1000,setpts='floor(N/5)*900+mod(N,5)'"
+  const file = await makeClip(inFolder('bursts.mkv'), ...testPicture(1), '-vf', bursts, ...(await ownTimes()), ...h264)
+  const times = await expectOwnTimes(file)
+  expect(times.slice(0, 7)).toEqual([0, 0.001, 0.002, 0.003, 0.004, 0.9, 0.901])
+})
+
+test('a start offset is kept', async () => {
+  const options = [...testPicture(3), ...h264, '-output_ts_offset', '7.3']
+  const times = await expectOwnTimes(await makeClip(inFolder('offset.mkv'), ...options))
+  expect(times[0]).toBeCloseTo(7.3, 2)
+  const stream = await expectOwnTimes(await makeClip(inFolder('offset.ts'), ...options))
+  expect(stream[0]).toBeGreaterThan(7.3)
+})
+
+test('a step that falls a rounding error short still counts', async () => {
+  const options = ['-vf', 'settb=1/1000,setpts=PTS+33', ...(await ownTimes()), ...h264]
+  const file = await makeClip(inFolder('033.mkv'), ...testPicture(4), ...options)
+  expect(await timesOf(file, 1)).toEqual([0.033, 1.033, 2.033, 3.033])
+})
+
+test('29.97 frames a second drift away from whole seconds', async () => {
+  const file = await makeClip(inFolder('ntsc.mp4'), ...testPicture(5, '160x120', '30000/1001'), ...h264)
+  await expectOwnTimes(file)
+  expect(await timesOf(file, 1)).toEqual([0, 1.001, 2.002, 3.003, 4.004])
+})
+
+test('B-frames come in the order of display', async () => {
+  const file = await makeClip(inFolder('b.mp4'), ...testPicture(3), ...h264, '-bf', '3', '-g', '40')
+  const times = await expectOwnTimes(file)
+  expect(times).toEqual([...times].sort((a, b) => a - b))
+  expect(times).toHaveLength(75)
+})
+
+test('a single frame is a video', async () => {
+  const file = await makeClip(inFolder('one.mp4'), ...testPicture(1), '-frames:v', '1', ...h264)
+  expect(await timesOf(file, 1)).toEqual([0])
+})
+
+test('a long pause before the last frame, or after it, is no damage', async () => {
+  const late = "settb=1/1000,setpts='if(gt(N,20),N*40+60000,N*40)'"
+  const file = await makeClip(inFolder('pause.mp4'), ...testPicture(1), '-vf', late, ...(await ownTimes()), ...h264)
+  expect(await timesOf(file, 1)).toEqual([0, 60.84])
+  const longSound = ['-f', 'lavfi', '-i', 'sine=duration=9', ...h264]
+  for (const name of ['sound.mp4', 'sound.mkv', 'sound.avi', 'sound.ts']) {
+    const sounding = await makeClip(inFolder(name), ...testPicture(3), ...longSound)
+    expect(await timesOf(sounding, 1)).toHaveLength(3)
+  }
+})
+
+test('files without a length in their header are read to the end', async () => {
+  const source = await makeClip(inFolder('source.mp4'), ...testPicture(4), ...h264)
+  const copy = ['-i', source, '-c', 'copy']
+  const raw = await makeClip(inFolder('raw.h264'), ...copy, '-bsf:v', 'h264_mp4toannexb')
+  const live = await makeClip(inFolder('live.mkv'), ...copy, '-live', '1')
+  const fragmented = await makeClip(inFolder('frag.mp4'), ...copy, '-movflags', 'frag_keyframe+empty_moov')
+  expect((await probe(raw)).durationSeconds).toBeUndefined()
+  expect((await probe(live)).durationSeconds).toBeUndefined()
+  expect(await timesOf(raw, 1)).toHaveLength(4)
+  await expectOwnTimes(live)
+  await expectOwnTimes(fragmented)
+})
+
+test('a change of size midway changes neither the rule nor the pictures', async () => {
+  const part = (size: string, color: string, offset: string) => [
+    ...['-f', 'lavfi', '-i', `color=${color}:size=${size}:rate=25:duration=2.2`, ...h264, '-output_ts_offset', offset],
+  ]
+  const first = await makeClip(inFolder('small.ts'), ...part('160x120', 'red', '0'))
+  const second = await makeClip(inFolder('large.ts'), ...part('640x480', 'blue', '2.2'))
+  await writeFile(inFolder('both.ts'), Buffer.concat([await readFile(first), await readFile(second)]))
+  const found = await collect(
+    frames(inFolder('both.ts'), { everySeconds: 1, views: [...views, { width: 10, height: 20 }] }),
+  )
+  const start = found[0]!.timestampSeconds
+  expect(found.map(({ timestampSeconds }) => Math.round((timestampSeconds - start) * 1000))).toEqual([
+    0, 1000, 2000, 3000, 4000,
+  ])
+  for (const [i, frame] of found.entries()) {
+    for (const picture of frame.views) {
+      const [red, green, blue] = colorAt(picture, 0.5, 0.5)
+      expect(green).toBeLessThan(6)
+      expect(i < 3 ? red : blue).toBeGreaterThan(248)
+      expect(i < 3 ? blue : red).toBeLessThan(6)
+    }
+  }
+})
+
+test('times that begin again are reported, not passed over', async () => {
+  const part = await makeClip(inFolder('part.ts'), ...testPicture(4), ...h264)
+  const bytes = await readFile(part)
+  await writeFile(inFolder('twice.ts'), Buffer.concat([bytes, bytes]))
+  await expect(timesOf(inFolder('twice.ts'), 1)).rejects.toThrow(/its times begin again at 1\.\d s/)
+})
