@@ -50,7 +50,7 @@ const answerTo = async ({ url, apiKey }: Server, name: string, { method, path, b
   const request = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) }
   const answer = await fetch(new URL(path.replace('{name}', name), url), request)
   const text = (await answer.text()).replaceAll(name, '{name}')
-  return JSON.stringify({ request: `${method} ${path}`, status: answer.status, answer: steady(text) })
+  return JSON.stringify({ request: `${method} ${path}`, status: answer.status, answer: inOrder(steady(text)) })
 }
 
 /** The answer without what differs from call to call and from server to server. */
@@ -61,7 +61,7 @@ const steady = (text: string): unknown => {
   if (typeof result !== 'object') return answer
   if ('operation_id' in result) return { ...answer, result: { ...result, operation_id: 'a number' } }
   if ('points_count' in result)
-    return { ...answer, result: { points: result.points_count, params: result.config.params } }
+    return { ...answer, result: { points: result.points_count, vectors: result.config.params.vectors } }
   if (Array.isArray(result.points)) {
     const points = result.points.map(({ version: _, ...point }: Answered & { version?: number }) => point)
     return { ...answer, result: { ...result, points: points.sort(byScoreAndId) } }
@@ -73,3 +73,11 @@ type Answered = { readonly id: string; readonly score?: number }
 
 /** A server puts equally good points in any order. */
 const byScoreAndId = (a: Answered, b: Answered): number => (b.score ?? 0) - (a.score ?? 0) || (a.id < b.id ? -1 : 1)
+
+/** Nodes of a cluster order a payload's keys each in their own way. */
+const inOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, item]) => [key, inOrder(item)]))
+}
