@@ -1,0 +1,64 @@
+import type * as Lance from '@lancedb/lancedb'
+import { StoreError } from '../store.ts'
+
+export type Engine = typeof Lance
+
+/** The native engine takes a quarter of a second to load: only those who open a folder pay for it. */
+export const loadEngine = (): Promise<Engine> => import('@lancedb/lancedb')
+
+/** A commit that lost against another one; the same call made again sees what the other one wrote. */
+export const isConflict = (error: unknown): boolean =>
+  error instanceof Error && /commit conflict|preempted by concurrent|too many concurrent writers/i.test(error.message)
+
+/** What a user can do something about, in words; anything else is returned as it is. */
+export const storeErrorFrom = (error: unknown, folder: string): unknown => {
+  if (!(error instanceof Error) || error instanceof StoreError) return error
+  const known = causes.find(({ pattern }) => pattern.test(`${codeOf(error)} ${error.message}`))
+  if (known) return new StoreError(known.code, known.message(folder), { remedy: known.remedy, cause: error })
+  if (!isFromEngine(error)) return error
+  return new StoreError('store-failed', `The store in ${folder} failed: ${firstLine(error.message)}`, {
+    remedy: 'Try again; if it stays, look at the folder: vidgrep doctor',
+    cause: error,
+  })
+}
+
+type Cause = {
+  readonly pattern: RegExp
+  readonly code: string
+  readonly message: (folder: string) => string
+  readonly remedy: string
+}
+
+const causes: readonly Cause[] = [
+  {
+    pattern: /ENOSPC|EDQUOT|No space left|StorageFull|os error (28|122)\b|quota exceeded/i,
+    code: 'store-full',
+    message: (folder) => `The disk of ${folder} is full`,
+    remedy: 'Make room on it, or move the folder to a larger disk; then run the same command again',
+  },
+  {
+    pattern: /EACCES|EPERM|EROFS|Permission denied|Read-only file system|os error (13|30|1)\b/i,
+    code: 'store-not-writable',
+    message: (folder) => `The folder ${folder} may not be read or written`,
+    remedy: 'Change its permissions, or take another one: --store FOLDER',
+  },
+  {
+    pattern: /ENOTDIR|Not a directory|os error 20\b/i,
+    code: 'store-not-a-folder',
+    message: (folder) => `Expected a folder at ${folder}, got a file`,
+    remedy: 'Name a folder: --store FOLDER',
+  },
+  {
+    pattern: /EMFILE|ENFILE|Too many open files|os error (23|24)\b/i,
+    code: 'store-too-many-files',
+    message: (folder) => `The store in ${folder} needs more open files than the system allows`,
+    remedy: 'Allow more: ulimit -n 4096',
+  },
+]
+
+const isFromEngine = (error: Error): boolean => /lance/i.test(error.message)
+
+const codeOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? ''
+
+/** The engine appends where in its own sources it failed. */
+const firstLine = (message: string): string => message.split(/, \/|\n/, 1)[0]!.slice(0, 300)

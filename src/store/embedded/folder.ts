@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Collection, StoreError, schemaVersion } from '../store.ts'
+
+/*
+ * FOLDER/
+ *   COLLECTION/
+ *     collection.json     what the collection is, never changed
+ *     points.lance/       one row a point
+ *     videos.lance/       one row a video record
+ *     writer.lock         there while a process writes
+ *   .new-…/               a collection in the making
+ *
+ * A collection is built aside and renamed into its place: it is there as a whole or not at all.
+ */
+
+const factsFile = 'collection.json'
+const draftPrefix = '.new-'
+/** A draft this old was left by a process that died. */
+const draftLifeMs = 3_600_000
+
+const factsSchema = z.object({
+  name: z.string(),
+  model: z.string(),
+  dimension: z.int().positive(),
+  schemaVersion: z.int().positive(),
+  createdAt: z.string(),
+})
+
+/** What a collection is, `undefined` if there is none of that name. */
+export const readFacts = async (folder: string, name: string): Promise<Collection | undefined> => {
+  const file = join(folder, name, factsFile)
+  const text = await readFile(file, 'utf8').catch(undefinedIfMissing)
+  if (text === undefined) return undefined
+  const facts = factsSchema.safeParse(parseJson(text))
+  if (!facts.success) {
+    throw new StoreError('store-damaged', `Expected the facts of a collection in ${file}, got something else`, {
+      remedy: `Move ${join(folder, name)} away and index again`,
+    })
+  }
+  const { createdAt: _, ...collection } = facts.data
+  return collection
+}
+
+/** Names of the collections in a folder, sorted; none if there is no such folder. */
+export const collectionsIn = async (folder: string): Promise<string[]> => {
+  const names = []
+  for (const entry of await entriesIn(folder)) {
+    if (entry.isDirectory() && !entry.name.startsWith('.') && (await isCollection(join(folder, entry.name)))) {
+      names.push(entry.name)
+    }
+  }
+  return names.sort()
+}
+
+/**
+ * Creates a collection, unless another process was faster.
+ * @param fill makes the tables in the folder it is given
+ */
+export const createCollection = async (
+  folder: string,
+  { name, model, dimension }: { readonly name: string; readonly model: string; readonly dimension: number },
+  fill: (draft: string) => Promise<void>,
+): Promise<void> => {
+  await refuseForeign(folder, name)
+  const draft = join(folder, `${draftPrefix}${randomUUID()}`)
+  await mkdir(draft, { recursive: true })
+  try {
+    await fill(draft)
+    const facts: z.infer<typeof factsSchema> = {
+      name,
+      model,
+      dimension,
+      schemaVersion,
+      createdAt: new Date().toISOString(),
+    }
+    await writeDurably(join(draft, factsFile), `${JSON.stringify(facts, undefined, 2)}\n`)
+    await rename(draft, join(folder, name)).catch(ignoreIfTaken)
+    await syncFolder(folder)
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+  await removeOldDrafts(folder)
+}
+
+/** A folder of videos or of source code is no place for a store: what was there would be mixed with what is ours. */
+const refuseForeign = async (folder: string, name: string): Promise<void> => {
+  const visible = (await entriesIn(folder)).map((entry) => entry.name).filter((entry) => !entry.startsWith('.'))
+  const taken = visible.includes(name) && !(await isCollection(join(folder, name)))
+  const foreign = visible.length > 0 && (await collectionsIn(folder)).length === 0
+  if (!taken && !foreign) return
+  const what = taken ? join(folder, name) : folder
+  throw new StoreError('store-foreign', `Expected ${what} to be empty or a store of vidgrep, got other files`, {
+    remedy: 'Name a new or an empty folder: --store FOLDER',
+  })
+}
+
+const isCollection = async (path: string): Promise<boolean> =>
+  (await stat(join(path, factsFile)).catch(undefinedIfMissing)) !== undefined
+
+const entriesIn = async (folder: string) =>
+  (await readdir(folder, { withFileTypes: true }).catch(undefinedIfMissing)) ?? []
+
+const removeOldDrafts = async (folder: string): Promise<void> => {
+  for (const { name } of await entriesIn(folder)) {
+    if (!name.startsWith(draftPrefix)) continue
+    const found = await stat(join(folder, name)).catch(undefinedIfMissing)
+    if (found && Date.now() - found.mtimeMs > draftLifeMs)
+      await rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+const writeDurably = async (file: string, text: string): Promise<void> => {
+  const handle = await open(file, 'wx')
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes a rename outlast a power cut; Windows has no such call and needs none. */
+const syncFolder = async (folder: string): Promise<void> => {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  await handle.sync().finally(() => handle.close())
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const undefinedIfMissing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code !== 'ENOENT') throw error
+  return undefined
+}
+
+/** Another process put its collection there first; which code that gives differs between systems. */
+const ignoreIfTaken = (error: NodeJS.ErrnoException): void => {
+  if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(error.code ?? '')) throw error
+}

@@ -1,0 +1,62 @@
+import type { Table } from '@lancedb/lancedb'
+import { filteredVideos } from '../filter.ts'
+import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
+import { hitColumns, hitFrom } from './tables.ts'
+import { vectorIndex } from './upkeep.ts'
+
+/**
+ * How an indexed collection is searched: so many of its cells, and so many times the wanted hits compared with their
+ * full vectors. Measured by bench/store-embedded.ts.
+ */
+const searchedCells = 24
+/** More equally good points than these at the limit are cut by the engine's own order. */
+const mostTies = 4096
+
+/** The points nearest to a unit vector, best first, equals by id. */
+export const nearest = async (
+  table: Table,
+  vector: Float32Array,
+  { limit, filter = {} }: SearchOptions,
+  records: () => Promise<readonly VideoRecord[]>,
+): Promise<readonly Hit[]> => {
+  const where = await condition(filter, records)
+  if (where === undefined || limit < 1) return []
+  // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
+  for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
+    const hits = await ask(table, vector, wanted, where)
+    const cut = hits.length === wanted && hits.at(-1)!.similarity === hits[limit - 1]!.similarity
+    if (!cut || wanted === limit + mostTies) return hits.sort(byRank).slice(0, limit)
+  }
+}
+
+const ask = async (table: Table, vector: Float32Array, limit: number, where: string): Promise<Hit[]> => {
+  const query = table.vectorSearch(vector).distanceType(vectorIndex.distanceType).nprobes(searchedCells)
+  if (where) query.where(where)
+  return (await query.select(hitColumns).limit(limit).toArray()).map(hitFrom)
+}
+
+const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
+
+/** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
+const condition = async (
+  filter: PointFilter,
+  records: () => Promise<readonly VideoRecord[]>,
+): Promise<string | undefined> => {
+  const videos = await filteredVideos(filter, records)
+  if (videos?.length === 0) return undefined
+  const parts = videos ? [oneOf('video', videos)] : []
+  if (filter.afterSeconds !== undefined) parts.push(`until >= ${number(filter.afterSeconds)}`)
+  if (filter.beforeSeconds !== undefined) parts.push(`t <= ${number(filter.beforeSeconds)}`)
+  return parts.join(' AND ')
+}
+
+export const is = (column: string, value: string): string => `${column} = ${text(value)}`
+
+export const oneOf = (column: string, values: readonly string[]): string =>
+  `${column} IN (${[...new Set(values)].map(text).join(', ')})`
+
+/** A quote is doubled; nothing else has a meaning in an SQL string. */
+const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
+
+/** Endless times stand for the largest ones: SQL has no literal for them. */
+const number = (value: number): string => String(Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)))

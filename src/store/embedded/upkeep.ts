@@ -1,0 +1,48 @@
+import type { Table } from '@lancedb/lancedb'
+import type { Engine } from './engine.ts'
+
+/** When the folder is tidied. */
+export type Upkeep = {
+  /** Upserts of one process between two looks at the table. */
+  readonly upsertsBetweenLooks: number
+  /** Small files of points that may pile up before they are put together. */
+  readonly mostSmallFragments: number
+  /** How long old versions stay for those who are reading them, in milliseconds. */
+  readonly keepVersionsMs: number
+  /** From so many points on, search goes through an index. */
+  readonly indexFromPoints: number
+}
+
+export const defaultUpkeep: Upkeep = {
+  upsertsBetweenLooks: 32,
+  mostSmallFragments: 64,
+  keepVersionsMs: 120_000,
+  indexFromPoints: 250_000,
+}
+
+/** The index sorts points into cells and keeps their full vectors there: what it gives is exact within the cells. */
+export const vectorIndex = { column: 'vector', name: 'vector_idx', distanceType: 'cosine' } as const
+/** The engine's own advice is one cell a 4,096 points or so; more of them make the index better and slower to build. */
+const pointsPerCell = 2048
+
+/** Puts small files together, brings the indexes up to date, drops old versions. Needs the lock. */
+export const tidy = async (table: Table, { keepVersionsMs }: Upkeep): Promise<void> => {
+  await table.optimize({ cleanupOlderThan: new Date(Date.now() - keepVersionsMs) })
+}
+
+export const isUntidy = async (table: Table, { mostSmallFragments }: Upkeep): Promise<boolean> => {
+  const { fragmentStats } = await table.stats()
+  return fragmentStats.numSmallFragments > mostSmallFragments
+}
+
+export const isIndexed = async (table: Table): Promise<boolean> =>
+  (await table.listIndices()).some(({ name }) => name === vectorIndex.name)
+
+/** Builds the index that a collection deserves, if it has none. Needs the lock. */
+export const indexVectors = async (engine: Engine, table: Table, { indexFromPoints }: Upkeep): Promise<void> => {
+  const points = await table.countRows()
+  if (points < indexFromPoints || (await isIndexed(table))) return
+  const { column, name, distanceType } = vectorIndex
+  const numPartitions = Math.max(1, Math.round(points / pointsPerCell))
+  await table.createIndex(column, { config: engine.Index.ivfFlat({ numPartitions, distanceType }), name })
+}

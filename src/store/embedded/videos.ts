@@ -1,0 +1,39 @@
+import type { Table } from '@lancedb/lancedb'
+import type { VideoRecord } from '../store.ts'
+import { is } from './search.ts'
+import { recordFrom, replaceRows, videoKey, videoRows } from './tables.ts'
+import { isUntidy, tidy, type Upkeep } from './upkeep.ts'
+
+/** The records of a collection's videos. What writes needs the lock. */
+export type Records = {
+  put(record: VideoRecord): Promise<void>
+  get(video: string): Promise<VideoRecord | undefined>
+  /** By `video`. */
+  all(): Promise<readonly VideoRecord[]>
+  delete(video: string): Promise<void>
+  tidy(): Promise<void>
+  close(): void
+}
+
+export const recordsIn = (table: Table, upkeep: Upkeep): Records => {
+  let written = 0
+  return {
+    put: async (record) => {
+      await replaceRows(table, videoKey, videoRows(record))
+      if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep))) await tidy(table, upkeep)
+    },
+    get: async (video) => {
+      const [row] = await table.query().where(is(videoKey, video)).toArray()
+      return row && recordFrom(row)
+    },
+    all: async () => {
+      const records = (await table.query().toArray()).map(recordFrom)
+      return records.sort((a, b) => (a.video < b.video ? -1 : 1))
+    },
+    delete: async (video) => {
+      await table.delete(is(videoKey, video))
+    },
+    tidy: () => tidy(table, upkeep),
+    close: () => table.close(),
+  }
+}
