@@ -4,7 +4,7 @@ import ffmpeg from 'fluent-ffmpeg'
 import { FfmpegError, findTool, isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import { filterGraph, packingOf } from './graph.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
-import { type Log, type LoggedErrors, readLog, type Ticks } from './log.ts'
+import { type FrameNote, type Log, type LoggedErrors, readLog } from './log.ts'
 import type { StreamInfo } from './probe.ts'
 import type { View } from './video.ts'
 
@@ -18,8 +18,8 @@ export type DecodeRequest = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** One raw picture that holds all views, and its time (`undefined` for a frame that has none). */
-export type RawFrame = { readonly time: Ticks | undefined; readonly packed: Uint8Array }
+/** One raw picture that holds all views. */
+export type RawFrame = FrameNote & { readonly packed: Uint8Array }
 
 export type Outcome = {
   readonly earlyErrors: LoggedErrors
@@ -150,7 +150,7 @@ async function* readFrames(
         filled += piece.length
         offset += piece.length
         if (filled < bytes) continue
-        yield { time: await log.timeOf(n++), packed }
+        yield { ...(await log.noteOf(n++)), packed }
         packed = new Uint8Array(bytes)
         filled = 0
       }

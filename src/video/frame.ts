@@ -23,8 +23,8 @@ const roundingSeconds = 0.0005
 /** How far before the wanted time to look for its frame first, in frames at the average rate. */
 const nearFrames = 3
 
-/** How much earlier to begin where a seek went past the wanted time (streams without an index land anywhere), in seconds. */
-const earlierSeconds = 10
+/** How much earlier to begin, in seconds, where a seek went past the wanted time: streams without an index land anywhere. */
+const earlierSeconds = [0, 10, 60]
 
 /**
  * The picture that is shown at a time: that of the last frame whose presentation time is not later (half a millisecond
@@ -45,8 +45,9 @@ export const frame = async (path: string, timestampSeconds: number, options: Fra
   const wanted = timestampSeconds + roundingSeconds
   for (const seekSeconds of seekPoints(stream, wanted)) {
     const request = { stream, views: [view], seekSeconds, signal }
-    const near = await lastUpTo(wanted, { ...request, select: `gte(pts*TB,${nearestFrom(stream, wanted)})` })
-    if (near.shown && seekSeconds !== undefined) return picture(stream, near, view, signal)
+    const near = seekSeconds === undefined ? undefined : await lastUpTo(wanted, request, nearestFrom(stream, wanted))
+    if (near?.shown) return picture(stream, near, view, signal)
+    if (near?.isUnsound) continue
     const exact = await lookTwice(wanted, request)
     if (exact) return picture(stream, exact, view, signal)
   }
@@ -59,7 +60,7 @@ const seekPoints = (
   wanted: number,
 ): readonly (number | undefined)[] => {
   const latest = Math.min(wanted, endSeconds ?? wanted)
-  const points = isSeekable ? [latest, latest - earlierSeconds] : []
+  const points = isSeekable ? earlierSeconds.map((earlier) => latest - earlier) : []
   return [...points.filter((seconds) => seconds > startSeconds), undefined]
 }
 
@@ -68,41 +69,45 @@ const nearestFrom = ({ frameRate, endSeconds }: StreamInfo, wanted: number): num
 
 type Found = {
   /** The last frame up to the wanted time. */
-  readonly shown: RawFrame | undefined
+  readonly shown?: RawFrame | undefined
   /** The first frame of all that were decoded. */
-  readonly first: RawFrame | undefined
+  readonly first?: RawFrame | undefined
   /** A later frame was seen, so that nothing can be missing. */
-  readonly isFollowed: boolean
+  readonly isFollowed?: boolean
+  /** The seek did not land on a key frame at or before the wanted time: what comes out is late, or broken. */
+  readonly isUnsound?: boolean
 }
 
-const lastUpTo = async (wanted: number, request: DecodeRequest): Promise<Found> => {
-  const decoder = await openDecoder(request)
+/** @param fromSeconds frames before this one are decoded but not looked at */
+const lastUpTo = async (wanted: number, request: DecodeRequest, fromSeconds?: number): Promise<Found> => {
+  const select = fromSeconds === undefined ? request.select : `eq(n,0)+gte(pts*TB,${fromSeconds})`
+  const decoder = await openDecoder({ ...request, select })
   let shown: RawFrame | undefined
   let first: RawFrame | undefined
   try {
     for await (const raw of decoder.frames()) {
       if (!raw.time) continue
+      const seconds = secondsOf(raw.time)
+      const isPast = seconds > wanted + toleranceSeconds
+      if (!first && request.seekSeconds !== undefined && (isPast || !raw.isKey)) return { isUnsound: true }
       first ??= raw
-      if (secondsOf(raw.time) > wanted + toleranceSeconds) return { shown, first, isFollowed: true }
-      shown = raw
+      if (isPast) return { shown, first, isFollowed: true }
+      if (fromSeconds === undefined || seconds >= fromSeconds) shown = raw
     }
-    return { shown, first, isFollowed: false }
+    return first ? { shown, first } : { isUnsound: request.seekSeconds !== undefined }
   } finally {
     await decoder.stop()
   }
 }
 
-/** For times without a frame nearby: finds the frame's time with pictures of one pixel, then decodes that frame. */
-const lookTwice = async (
-  wanted: number,
-  request: DecodeRequest & { readonly seekSeconds: number | undefined },
-): Promise<Found | undefined> => {
+/** For times without a frame nearby: finds the frame's time with tiny pictures, then decodes that frame. */
+const lookTwice = async (wanted: number, request: DecodeRequest): Promise<Found | undefined> => {
   const found = await lastUpTo(wanted, { ...request, views: [{ width: 2, height: 2 }] })
-  const isBeginning = request.seekSeconds === undefined
-  const time = (found.shown ?? (isBeginning ? found.first : undefined))?.time
+  const time = (found.shown ?? found.first)?.time
   if (!time) return undefined
-  const again = await lastUpTo(Math.max(wanted, secondsOf(time)), { ...request, select: `eq(pts,${time.pts})` })
-  return again.shown && { ...again, isFollowed: found.isFollowed }
+  const only = `eq(n,0)+gte(pts,${time.pts})`
+  const again = await lastUpTo(Math.max(wanted, secondsOf(time)), { ...request, select: only })
+  return again.shown && { ...again, isFollowed: found.isFollowed ?? false }
 }
 
 const picture = async (

@@ -4,17 +4,20 @@ export type LoggedErrors = { readonly count: number; readonly first: string | un
 /** Presentation time of a frame as ffmpeg counts: `pts` ticks of `num / den` seconds each. */
 export type Ticks = { readonly pts: number; readonly num: number; readonly den: number }
 
+/** What the log tells of a frame: its time, `undefined` where it has none, and whether it stands by itself. */
+export type FrameNote = { readonly time: Ticks | undefined; readonly isKey: boolean }
+
 export const secondsOf = ({ pts, num, den }: Ticks): number => (pts * num) / den
 
 /** Reads what ffmpeg says with `-loglevel repeat+level+info`, line by line. */
 export type Log = {
   read(line: string): void
   /**
-   * Time of the n-th raw picture (from 0): waits until it is told. `undefined` for a picture without a time.
+   * What is told of the n-th raw picture (from 0); waits for it.
    *
    * @throws if the log ended, or went on to a later picture, without it
    */
-  timeOf(n: number): Promise<Ticks | undefined>
+  noteOf(n: number): Promise<FrameNote>
   close(): void
   /** Errors before the first frame was handed out. */
   readonly earlyErrors: LoggedErrors
@@ -30,7 +33,7 @@ const timeBaseLine = /^config in time_base: (\d+)\/(\d+)/
 
 /** @param isConcerned whether an error of this component ("h264", "mov,mp4,…") concerns the picture */
 export const readLog = (isConcerned: (context: string) => boolean): Log => {
-  const times = new Map<number, Ticks | undefined>()
+  const notes = new Map<number, FrameNote>()
   const counted = { earlyErrors: noErrors, errors: noErrors }
   let told = 0
   let timeBase: readonly [number, number] | undefined
@@ -44,7 +47,8 @@ export const readLog = (isConcerned: (context: string) => boolean): Log => {
     if (!frame || !timeBase) return
     told = Number(frame[1]) + 1
     const pts = Number(frame[2])
-    times.set(told - 1, Number.isNaN(pts) ? undefined : { pts, num: timeBase[0], den: timeBase[1] })
+    const time = Number.isNaN(pts) ? undefined : { pts, num: timeBase[0], den: timeBase[1] }
+    notes.set(told - 1, { time, isKey: text.includes(' iskey:1 ') })
     wake()
   }
 
@@ -62,15 +66,16 @@ export const readLog = (isConcerned: (context: string) => boolean): Log => {
       const kind = told === 0 ? 'earlyErrors' : 'errors'
       counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text.replace(/\.$/, '') }
     },
-    timeOf: async (n) => {
-      while (told <= n && !isClosed)
+    noteOf: async (n) => {
+      while (told <= n && !isClosed) {
         await new Promise<void>((resolve) => {
           wake = resolve
         })
-      if (!times.has(n)) throw new Error(`ffmpeg gave picture ${n} without a line about its time`)
-      const time = times.get(n)
-      times.delete(n)
-      return time
+      }
+      const note = notes.get(n)
+      if (!note) throw new Error(`ffmpeg gave picture ${n} without a line about its time`)
+      notes.delete(n)
+      return note
     },
     close: () => {
       isClosed = true
