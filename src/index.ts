@@ -152,6 +152,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     },
     ingest: async function* (paths, { everySeconds = 1, jobs, force, signal, ...grid } = {}) {
       checkEvery(everySeconds)
+      checkJobs(jobs)
       const checked = gridSettings(grid)
       store ??= await openStore(settings.store, { ...access, create, signal })
       yield* ingest(paths, { store, encoder: await encoderOf(), everySeconds, grid: checked, jobs, force, signal })
@@ -197,4 +198,11 @@ const checkEvery = (everySeconds: number): void => {
       remedy: 'Use --every 1',
     })
   }
+}
+
+const checkJobs = (jobs: number | undefined): void => {
+  if (jobs === undefined || (Number.isSafeInteger(jobs) && jobs >= 1)) return
+  throw new UsageError(`Expected the number of jobs to be a whole number from 1, got ${jobs}`, {
+    remedy: 'Leave --jobs out for one a core',
+  })
 }

@@ -1,0 +1,109 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import sharp from 'sharp'
+import { describe, expect, it } from 'vitest'
+import { clip, copyClip, temporaryFolder } from '../ingest/indexing.ts'
+import { start, vidgrep } from './program.ts'
+
+describe('the main job', () => {
+  it('indexes a folder, finds the cat and shows it', { timeout: 120_000 }, async () => {
+    const folder = await temporaryFolder()
+    const environment = { VIDGREP_HOME: join(folder, 'home') }
+    const indexed = await vidgrep(['index', clip(''), '--json'], environment)
+    expect(indexed.code).toBe(0)
+    const { videos, totals } = JSON.parse(indexed.stdout)
+    expect(videos).toHaveLength(5)
+    expect(videos[0]).toEqual({
+      path: expect.stringContaining('/test/clips/'),
+      video: expect.stringMatching(/^[0-9a-f]{32}$/),
+      status: 'complete',
+      frames: expect.any(Number),
+      points: expect.any(Number),
+      encoded: expect.any(Number),
+      seconds: expect.any(Number),
+    })
+    expect(totals).toMatchObject({ videos: 5, complete: 5, partial: 0, failed: 0, skipped: 1 })
+
+    const words = ['search', "a cat's face", '-n', '3', '--json', '--pictures', join(folder, 'out')]
+    const found = await vidgrep([...words, '--sheet', join(folder, 'sheet.jpg')], environment)
+    expect(found.code).toBe(0)
+    const result = JSON.parse(found.stdout)
+    expect(Object.keys(result)).toEqual(['query', 'model', 'collection', 'threshold', 'bestScore', 'moments'])
+    expect(result).toMatchObject({ query: "a cat's face", model: 'starter-1', collection: 'vidgrep', threshold: 30 })
+    expect(Object.keys(result.moments[0])).toEqual(['rank', 'path', 'video', 't', 'until', 'score', 'patch', 'box'])
+    expect(result.moments[0].path).toBe(clip('photos.mp4'))
+    expect(await readdir(join(folder, 'out'))).toHaveLength(3)
+    expect((await sharp(join(folder, 'sheet.jpg')).metadata()).format).toBe('jpeg')
+
+    const plain = await vidgrep(['search', 'a', "cat's", 'face', '-n', '1'], environment)
+    expect(plain.stdout).toMatch(/^1 {2}\d+\.\d\d {2}00:00:\d\d\.\d{3} {2}\/.*photos\.mp4\n$/)
+
+    const again = await vidgrep(['index', clip('')], environment)
+    expect(again.code).toBe(0)
+    expect(again.stdout).toMatch(/Nothing to do/)
+
+    const listed = JSON.parse((await vidgrep(['videos', '--json'], environment)).stdout)
+    expect(listed).toHaveLength(5)
+    expect(Object.keys(listed[0])).toEqual(['path', 'video', 'status', 'frames', 'points', 'duration', 'model'])
+
+    const none = await vidgrep(['search', 'x', '--threshold', '99'], environment)
+    expect(none).toMatchObject({ code: 0, stdout: '' })
+    expect(none.stderr).toMatch(/best score was \d+\.\d\d/)
+
+    expect((await vidgrep(['remove', 'bunny.mp4'], environment)).stdout).toMatch(/removed .*bunny\.mp4/)
+    expect(JSON.parse((await vidgrep(['videos', '--json'], environment)).stdout)).toHaveLength(4)
+
+    const other = await vidgrep(['search', 'x', '--collection', 'other'], environment)
+    expect(other.code).toBe(1)
+    expect(other.stderr).toMatch(/no collection "other".*vidgrep/)
+  })
+
+  it('exits with 3 and names what failed, and goes on with the rest', async () => {
+    const folder = await temporaryFolder()
+    await mkdir(join(folder, 'in'))
+    await writeFile(join(folder, 'in', 'broken.mp4'), 'no video')
+    await copyClip('bunny.mp4', join(folder, 'in'))
+    const { code, stderr, stdout } = await vidgrep(['index', join(folder, 'in'), '--store', join(folder, 'store')])
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/broken\.mp4: failed: /)
+    expect(stdout).toMatch(/2 videos: 1 complete, 1 failed/)
+  })
+
+  it('writes the frame of a video', async () => {
+    const picture = join(await temporaryFolder(), 'frame.png')
+    expect((await vidgrep(['frame', clip('photos.mp4'), '0:10', '-o', picture])).code).toBe(0)
+    expect(await sharp(picture).metadata()).toMatchObject({ format: 'png', width: 1280, height: 720 })
+  })
+
+  it('finds everything in order with doctor', async () => {
+    const { code, stdout } = await vidgrep(['doctor', '--json'], { VIDGREP_HOME: await temporaryFolder() })
+    expect(code).toBe(0)
+    const names = JSON.parse(stdout).map(({ name }: { name: string }) => name)
+    expect(names).toEqual(['machine', 'settings', 'ffmpeg', 'model', 'store'])
+  })
+
+  it('lists the carried model', async () => {
+    const { stdout } = await vidgrep(['models', '--json'])
+    expect(JSON.parse(stdout)).toContainEqual(
+      expect.objectContaining({ name: 'starter', dimension: 384, onDisk: true }),
+    )
+  })
+})
+
+describe('Ctrl-C', () => {
+  it('exits with 130, keeps what is durable and goes on the next time', { timeout: 120_000 }, async () => {
+    const store = join(await temporaryFolder(), 'store')
+    const { child, ended } = start(['index', clip(''), '--store', store])
+    let noticed = ''
+    child.stderr!.on('data', (text) => (noticed += text))
+    while (!noticed.includes('[1/5]') && child.exitCode === null) await setTimeout(50)
+    child.kill('SIGINT')
+    const { code, stderr } = await ended
+    expect(stderr).toMatch(/Interrupted/)
+    expect(code).toBe(130)
+    const again = JSON.parse((await vidgrep(['index', clip(''), '--store', store, '--json'])).stdout)
+    expect(again.totals.complete).toBe(5)
+    expect(again.totals.encoded).toBeLessThan(again.totals.points)
+  })
+})

@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
+
+export type Started = { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<Ended> }
+
+/** Starts the program from its source, as a shell would: nothing of the caller's settings leaks in. */
+export const start = (words: readonly string[], environment: Readonly<Record<string, string>> = {}): Started => {
+  const { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE } = process.env
+  const known = { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, ...environment }
+  const env = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
+  const child = spawn(process.execPath, ['--import', 'tsx', main, ...words], {
+    env: env as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text))
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+  return { child, ended }
+}
+
+export const vidgrep = (words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+  start(words, environment).ended

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { vidgrep } from './program.ts'
+
+const commands = ['index', 'search', 'videos', 'remove', 'prune', 'frame', 'models', 'migrate', 'doctor']
+
+describe('help', () => {
+  it('shows every command', async () => {
+    const { code, stdout } = await vidgrep(['--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatchSnapshot()
+  })
+
+  it.each(commands)('of %s shows every option', async (command) => {
+    const { code, stdout } = await vidgrep([command, '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatchSnapshot()
+  })
+})
+
+describe('wrong usage', () => {
+  it.each([
+    ['no command', [], /Say what to do/],
+    ['an unknown command', ['serch', 'x'], /Did you mean search\?/],
+    ['an unknown option', ['search', 'x', '--treshold', '3'], /treshold. Did you mean --threshold\?/],
+    ['a missing argument', ['index'], /at least 1/],
+    ['a choice that does not exist', ['index', '.', '--grid', 'hex'], /patches/],
+    ['a number that is none', ['search', 'x', '-n', 'many', '--store', '.'], /Expected/],
+    ['a model that does not exist', ['index', '.', '--model', 'startr'], /starter/],
+    ['a folder that does not exist', ['index', './no-such-folder', '--store', '.'], /no-such-folder/],
+    ['a time that is none', ['search', 'x', '--after', 'soon', '--store', '.'], /1:02:03/],
+    ['jobs that are none', ['index', '.', '--jobs', '0', '--store', '.'], /jobs/],
+    ['threads that are none', ['index', '.', '--threads', 'x', '--store', '.'], /threads/],
+    ['a time between frames that is none', ['index', '.', '--every', 'x', '--store', '.'], /0 or more/],
+  ])('%s exits with 2, says what is wrong and prints no result', async (_, words, message) => {
+    const { code, stdout, stderr } = await vidgrep(words)
+    expect(stderr).toMatch(message)
+    expect(stderr).not.toMatch(/\n\s+at /)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  it('is JSON where JSON was asked for', async () => {
+    const { code, stderr } = await vidgrep(['search', 'x', '--json', '--treshold', '3'])
+    expect(code).toBe(2)
+    expect(JSON.parse(stderr)).toEqual({
+      error: { code: 'usage', message: expect.stringContaining('--threshold'), remedy: expect.any(String) },
+    })
+  })
+})
