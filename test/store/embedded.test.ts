@@ -1,8 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { embeddedCollections, openEmbeddedStore } from '../../src/store/embedded/store.ts'
+import { defaultUpkeep } from '../../src/store/embedded/upkeep.ts'
+import { CollectionMissingError, type Store, StoreError } from '../../src/store/store.ts'
 import { type Place, storeContract } from './contract.ts'
+import { cosine, dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
 
 const folderPlace = async (): Promise<Place> => {
   const folder = await mkdtemp(join(tmpdir(), 'vidgrep-store-'))
@@ -18,3 +22,126 @@ const folderPlace = async (): Promise<Place> => {
 }
 
 storeContract('The embedded store', folderPlace)
+
+const create = { model, dimension }
+let root: string
+let made = 0
+const freshFolder = () => join(root, `store ${++made} 'ü%`)
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'vidgrep-embedded-'))
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const refusal = async (opening: Promise<Store>): Promise<StoreError> => {
+  const error = await opening.then(
+    () => undefined,
+    (failure: unknown) => failure,
+  )
+  expect(error).toBeInstanceOf(StoreError)
+  return error as StoreError
+}
+
+describe('the folder', () => {
+  test('is made when the first collection is, with folders above it', async () => {
+    const folder = join(freshFolder(), 'a', 'b')
+    await expect(openEmbeddedStore(folder, { collection: 'c' })).rejects.toBeInstanceOf(CollectionMissingError)
+    expect(await embeddedCollections(folder)).toEqual([])
+    for (const collection of ['two', 'one']) await (await openEmbeddedStore(folder, { collection, create })).close()
+    expect(await embeddedCollections(folder)).toEqual(['one', 'two'])
+    expect((await readdir(folder)).sort()).toEqual(['one', 'two'])
+  })
+
+  test('is refused where it is a file', async () => {
+    const file = freshFolder()
+    await writeFile(file, 'text')
+    for (const folder of [file, join(file, 'below')]) {
+      const error = await refusal(openEmbeddedStore(folder, { collection: 'c', create }))
+      expect(error.code).toBe('store-not-a-folder')
+      expect(error.remedy).toContain('--store')
+    }
+  })
+
+  test('is refused where it holds something else, and left as it was', async () => {
+    const folder = freshFolder()
+    await mkdir(folder)
+    await writeFile(join(folder, 'holiday.mp4'), 'video')
+    const error = await refusal(openEmbeddedStore(folder, { collection: 'c', create }))
+    expect(error.code).toBe('store-foreign')
+    expect(await readdir(folder)).toEqual(['holiday.mp4'])
+  })
+
+  test("is refused where something else has the collection's name", async () => {
+    const folder = freshFolder()
+    await (await openEmbeddedStore(folder, { collection: 'one', create })).close()
+    await mkdir(join(folder, 'two'))
+    await writeFile(join(folder, 'two', 'notes.txt'), 'mine')
+    const error = await refusal(openEmbeddedStore(folder, { collection: 'two', create }))
+    expect(error.code).toBe('store-foreign')
+  })
+
+  test('is refused where the facts of the collection are damaged', async () => {
+    const folder = freshFolder()
+    await (await openEmbeddedStore(folder, { collection: 'one', create })).close()
+    for (const text of ['', '{', '{"name":"one"}']) {
+      await writeFile(join(folder, 'one', 'collection.json'), text)
+      expect((await refusal(openEmbeddedStore(folder, { collection: 'one' }))).code).toBe('store-damaged')
+    }
+  })
+
+  test('loses what a process left that died while creating a collection, but nothing young', async () => {
+    const folder = freshFolder()
+    for (const draft of ['.new-dead', '.new-young'])
+      await mkdir(join(folder, draft, 'points.lance'), { recursive: true })
+    const hoursAgo = new Date(Date.now() - 2 * 3_600_000)
+    await utimes(join(folder, '.new-dead'), hoursAgo, hoursAgo)
+    const store = await openEmbeddedStore(folder, { collection: 'one', create })
+    await store.upsert([samplePoint(1)])
+    await store.close()
+    expect((await readdir(folder)).sort()).toEqual(['.new-young', 'one'])
+  })
+})
+
+describe('many small upserts', () => {
+  test('leave few files behind, and every point', async () => {
+    const folder = freshFolder()
+    const upkeep = { ...defaultUpkeep, upsertsBetweenLooks: 10, mostSmallFragments: 20, keepVersionsMs: 0 }
+    const store = await openEmbeddedStore(folder, { collection: 'one', create }, upkeep)
+    for (let i = 0; i < 200; i++) {
+      await store.upsert([samplePoint(i)])
+      await store.putRecord(sampleRecord(`video-${i % 50}`))
+    }
+    const files = await readdir(folder, { recursive: true })
+    expect(files.length).toBeLessThan(400)
+    expect(await store.countPoints()).toBe(200)
+    expect(await store.records()).toHaveLength(50)
+    await store.optimize()
+    expect((await readdir(folder, { recursive: true })).length).toBeLessThan(100)
+    expect(await store.search(unitVector(3), { limit: 300 })).toHaveLength(200)
+    await store.close()
+  })
+})
+
+describe('a large collection', () => {
+  test('is searched through an index that finds as good as all, new points included', async () => {
+    const upkeep = { ...defaultUpkeep, indexFromPoints: 5000 }
+    const store = await openEmbeddedStore(freshFolder(), { collection: 'one', create }, upkeep)
+    const points = Array.from({ length: 6000 }, (_, i) => samplePoint(i, { video: `video-${i % 10}` }))
+    await store.upsert(points)
+    await store.optimize()
+    expect(await store.describe()).toMatchObject({ points: 6000, exact: false })
+    await store.upsert([samplePoint(7000), samplePoint(5, { vector: unitVector(7001) })])
+    for (const seed of [7000, 7001]) {
+      const [best] = await store.search(unitVector(seed), { limit: 1 })
+      expect(best!.similarity).toBeCloseTo(1, 5)
+    }
+    const query = unitVector(9000)
+    const mine = points.filter(({ video, id }) => video === 'video-3' && id !== samplePoint(5).id)
+    const best = mine.map(({ vector }) => cosine(vector, query)).sort((a, b) => b - a)
+    const hits = await store.search(query, { limit: 60, filter: { videos: ['video-3'] } })
+    expect(hits).toHaveLength(60)
+    const found = hits.filter(({ similarity }, i) => Math.abs(similarity - best[i]!) < 1e-4)
+    expect(found.length / 60).toBeGreaterThanOrEqual(0.99)
+    await store.close()
+  })
+})
