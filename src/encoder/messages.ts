@@ -1,8 +1,14 @@
 import type { Model } from '../models/model.ts'
+import type { Gate } from './nativeGate.ts'
 import type { Rows } from './rows.ts'
 
 /** What the worker is started with. */
-export type WorkerSettings = { readonly model: Model; readonly batchSize: number; readonly threads: number | undefined }
+export type WorkerSettings = {
+  readonly model: Model
+  readonly batchSize: number
+  readonly threads: number | undefined
+  readonly gate: Gate
+}
 
 /** One batch of pictures or texts; `pixels` is shared memory that the worker reads until it has answered. */
 export type Task =

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { openImageTower, type RunPictures } from './imageTower.ts'
 import { closeMessage, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
+import { throughGate } from './nativeGate.ts'
 import type { Tower } from './session.ts'
 import { openTextTower, type RunTexts } from './textTower.ts'
 
@@ -48,8 +49,8 @@ let last: Promise<unknown> = Promise.resolve()
 
 port.on('message', (message: Task | typeof closeMessage) => {
   last = last.then(async () => {
-    if (message === closeMessage) return close()
-    const reply = await answer(message)
+    if (message === closeMessage) return throughGate(settings.gate, close)
+    const reply = await throughGate(settings.gate, () => answer(message))
     port.postMessage(reply, 'data' in reply ? [reply.data.buffer] : [])
   })
 })

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { Model } from '../models/model.ts'
 import { EncoderError } from './encoder.ts'
 import { type Answer, closeMessage, type Failure, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
+import { closeGate, createGate } from './nativeGate.ts'
 
 /** The worker's end on this side: a task goes in, a promise comes out. */
 export type WorkerHandle = {
@@ -13,8 +14,11 @@ export type WorkerHandle = {
 type Waiting = { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void }
 
 /** Starts the worker. It keeps the process alive only while it has something to do. */
-export const startWorker = (settings: WorkerSettings): WorkerHandle => {
+export const startWorker = (options: Omit<WorkerSettings, 'gate'>): WorkerHandle => {
+  const settings = { ...options, gate: createGate() }
   const worker = spawn(settings)
+  const atExit = () => closeGate(settings.gate)
+  process.on('exit', atExit)
   const waiting = new Map<number, Waiting>()
   let ended: unknown
   let nextId = 0
@@ -27,7 +31,7 @@ export const startWorker = (settings: WorkerSettings): WorkerHandle => {
   const settle = (message: FromWorker): void => {
     const call = waiting.get(message.id)
     waiting.delete(message.id)
-    if (waiting.size === 0) worker.unref()
+    if (waiting.size === 0 && !ended) worker.unref()
     if ('data' in message) call?.resolve(message)
     else call?.reject(modelFailure(message, settings.model))
   }
@@ -36,6 +40,7 @@ export const startWorker = (settings: WorkerSettings): WorkerHandle => {
   worker.on('error', (cause) => end(crashed(`: ${cause.message}`, cause)))
   const exited = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
+      process.off('exit', atExit)
       end(crashed(` (exit code ${code})`))
       resolve()
     })

@@ -166,17 +166,46 @@ describe('a damaged model', () => {
   })
 })
 
-test('a process with an open encoder ends by itself, and only after its calls have ended', async () => {
+/** Runs a script with an open `encoder`, its `model` and one `picture` in a process of its own. */
+const runScript = (body: string) => {
   const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../../src', path))
   const script = `
     import { openEncoder } from ${source('encoder/open.ts')}
     import { loadModel } from ${source('models/load.ts')}
-    const encoder = await openEncoder(await loadModel('starter'))
-    const [embedding] = await encoder.encodeTexts(['a dog'])
-    console.log(embedding.length)`
-  const run = promisify(execFile)
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    const model = await loadModel('starter')
+    const pictures = (count) => new Uint8Array(count * model.image.size ** 2 * 3)
+    const encoder = await openEncoder(model)
+    ${body}`
+  return promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     cwd: join(import.meta.dirname, '../..'),
   })
-  expect(stdout).toBe('384\n')
+}
+
+describe('a process with an open encoder', () => {
+  test('ends by itself, and only after its calls have ended', async () => {
+    const { stdout } = await runScript(`
+      const [embedding] = await encoder.encodeTexts(['a dog'])
+      console.log(embedding.length)`)
+    expect(stdout).toBe('384\n')
+  })
+
+  test('waits for an encoder that is closed while it encodes', async () => {
+    const { stdout } = await runScript(`
+      await encoder.encodePictures(pictures(1))
+      const running = encoder.encodePictures(pictures(24)).catch((error) => error.code)
+      await encoder.close()
+      console.log(await running)`)
+    expect(stdout).toBe('encoder-closed\n')
+  })
+
+  test.each([
+    ['while the model loads', ''],
+    ['while a batch runs', 'await encoder.encodePictures(pictures(1))'],
+  ])('can be ended %s, with the exit code that was asked for', async (_, before) => {
+    const ended = runScript(`
+      ${before}
+      encoder.encodePictures(pictures(80))
+      setTimeout(() => process.exit(7), 100)`)
+    await expect(ended).rejects.toMatchObject({ code: 7, stderr: '' })
+  })
 })
