@@ -28,7 +28,8 @@ export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reache
       remedy: 'Run it again, with more memory free',
     })
   }
-  const { count, first } = decodingErrors(stream, outcome, lastSeconds)
+  const { count, first: complaint } = decodingErrors(stream, outcome, lastSeconds)
+  const first = complaint ?? (outcome.signalName ? `ffmpeg crashed on it: ${outcome.signalName}` : undefined)
   if (lastSeconds === undefined)
     throw damaged(stream, `no frame could be decoded${first ? `: ${first}` : ''}`, undefined)
   if (await stopsShort(stream, reached)) {
@@ -43,7 +44,7 @@ export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reache
     const many = count === 1 ? '1 decoding error' : `${count} decoding errors, the first`
     throw damaged(stream, `${many}: ${first}`, lastSeconds)
   }
-  if (outcome.signalName) throw damaged(stream, `ffmpeg crashed on it (${outcome.signalName})`, lastSeconds)
+  if (outcome.signalName) throw damaged(stream, `${first}`, lastSeconds)
   if (outcome.exitCode !== 0) throw damaged(stream, `ffmpeg ended with ${outcome.exitCode}`, lastSeconds)
 }
 

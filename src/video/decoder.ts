@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import ffmpeg from 'fluent-ffmpeg'
-import { FfmpegError, findTool, isAtLeast, type ToolVersion } from './ffmpeg.ts'
+import { FfmpegError, findTool, isAtLeast, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
 import { filterGraph, packingOf } from './graph.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
 import { type FrameNote, type Log, type LoggedErrors, readLog } from './log.ts'
@@ -83,6 +83,7 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
 const spawnFfmpeg = (request: DecodeRequest, tool: ToolVersion, log: Log, output: PassThrough): Promise<ChildProcess> =>
   new Promise((resolve, reject) => {
     const command = ffmpeg(inputUrl(request.stream.path), { stdoutLines: 10 })
+    inEnvironment(command as unknown as Internals, toolEnvironment(tool))
     command
       .setFfmpegPath(tool.path)
       .inputOptions(...inputOptions(request))
@@ -93,7 +94,7 @@ const spawnFfmpeg = (request: DecodeRequest, tool: ToolVersion, log: Log, output
         reject(new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })),
       )
       .on('start', () => {
-        const child = (command as unknown as { ffmpegProc: ChildProcess }).ffmpegProc
+        const child = (command as unknown as Internals).ffmpegProc
         // Its own listener fails on a process that could not be started; ours takes over before that is known.
         child.removeAllListeners('error')
         child.stdin?.on('error', () => {}).end()
@@ -101,6 +102,17 @@ const spawnFfmpeg = (request: DecodeRequest, tool: ToolVersion, log: Log, output
       })
       .run()
   })
+
+/** What fluent-ffmpeg 2.1.3, its last version, has no public way to. */
+type Internals = {
+  ffmpegProc: ChildProcess
+  _spawnFfmpeg(args: readonly string[], options: object, ...callbacks: readonly unknown[]): void
+}
+
+const inEnvironment = (command: Internals, env: NodeJS.ProcessEnv): void => {
+  const spawn = command._spawnFfmpeg.bind(command)
+  command._spawnFfmpeg = (args, options, ...callbacks) => spawn(args, { ...options, env }, ...callbacks)
+}
 
 const inputOptions = ({ seekSeconds }: DecodeRequest): readonly [string, ...string[]] => [
   ...(['-nostdin', '-hide_banner', '-nostats', '-loglevel', 'repeat+level+info'] as const),

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { delimiter, join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { VidgrepError } from '../errors.ts'
 import { carriedTool } from './carried.ts'
@@ -120,6 +120,16 @@ const ask = async (tool: Tool, path: string, source: ToolVersion['source']): Pro
 
 const firstLine = (error: unknown): string =>
   String(error instanceof Error ? error.message : error).split('\n')[0] ?? ''
+
+/**
+ * The environment to run a tool in. Statically linked builds (the carried ffprobe, most that are downloaded) crash on
+ * MPEG-TS when they find the system's own character set converters, which are of another C library: `GCONV_PATH` keeps
+ * them from it. Nothing that is read here needs converting.
+ */
+export const toolEnvironment = ({ path }: ToolVersion): NodeJS.ProcessEnv => ({
+  ...process.env,
+  GCONV_PATH: dirname(path),
+})
 
 /** Whether a build's libavcodec is at least this one. */
 export const isAtLeast = (

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { crashSignals, FfmpegError, findTool } from './ffmpeg.ts'
+import { crashSignals, FfmpegError, findTool, toolEnvironment } from './ffmpeg.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
 import { NotAVideoError } from './video.ts'
 
@@ -10,8 +9,7 @@ const mostBytes = 256 * 1024 * 1024
 
 /**
  * Runs ffprobe and reads its JSON. Its own program and not fluent-ffmpeg's reader, which takes a line end within a tag
- * for the end of the tag. Statically linked builds (the carried one is) crash on MPEG-TS when they find the system's own
- * character set converters, which are of another C library: `GCONV_PATH` keeps them from it.
+ * for the end of the tag.
  *
  * @param options what to show, such as `-show_streams`
  * @throws NotAVideoError if the file is of no known kind
@@ -21,11 +19,11 @@ export const ffprobe = async <T>(
   options: readonly string[],
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<T> => {
-  const { path: program } = await findTool('ffprobe')
-  const env = { ...process.env, GCONV_PATH: dirname(program) }
+  const tool = await findTool('ffprobe')
+  const env = toolEnvironment(tool)
   const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
   signal?.throwIfAborted()
-  const run = promisify(execFile)(program, command, { signal, env, maxBuffer: mostBytes, windowsHide: true })
+  const run = promisify(execFile)(tool.path, command, { signal, env, maxBuffer: mostBytes, windowsHide: true })
   run.child.stdin?.end()
   try {
     return JSON.parse((await run).stdout) as T
