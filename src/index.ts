@@ -5,9 +5,9 @@ import { type GridSettings, gridSettings } from './frames/grid.ts'
 import type { IngestEvent } from './ingest/events.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
-import { loadModel } from './models/load.ts'
+import { listModels, loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { defaultModelName, knownModels } from './models/registry.ts'
+import { defaultModelName } from './models/registry.ts'
 import { filterPaths } from './search/paths.ts'
 import { type MomentSearchResult, searchMoments } from './search/search.ts'
 import { settingsFrom } from './settings.ts'
@@ -45,7 +45,7 @@ export type OpenIndexOptions = {
   readonly apiKey?: string
   /** Threads of the encoder. Default: one a physical core. */
   readonly threads?: number
-  /** Patches a batch. Default: 16. */
+  /** Patches a batch. Default: 8. */
   readonly batchSize?: number
 }
 
@@ -185,7 +185,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
 const modelOf = async (store: Store | undefined): Promise<string | undefined> => {
   if (!store) return undefined
   const id = store.collection.model
-  const known = (await knownModels()).find((model) => model.id === id)
+  const known = (await listModels()).find((model) => model.id === id)
   if (known) return known.name
   throw new UsageError(`Collection "${store.collection.name}" was made with ${id}, a model that has no name here`, {
     remedy: 'Name its folder: --model ./folder',

@@ -69,7 +69,7 @@ const indexOptions = (yargs: Argv) =>
       type: 'number',
       requiresArg: true,
       describe: 'Patches encoded at once',
-      defaultDescription: '16',
+      defaultDescription: '8',
     })
     .option('force', { type: 'boolean', default: false, describe: 'Index again what is already complete' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })

@@ -25,7 +25,7 @@ export type Reached = { readonly job: Job; readonly atSeconds: number }
 
 /**
  * Patches of all videos → batches → points. While one batch is in the encoder the next one is filled and handed over,
- * so that the encoder never waits: two batches are in flight, batchSize × size² × 3 bytes each (2.4 MB at 16 × 224²).
+ * so that the encoder never waits: two batches are in flight, batchSize × size² × 3 bytes each (1.2 MB at 8 × 224²).
  */
 export async function* encode(decoded: AsyncIterable<Decoded>, encoder: Encoder, signal?: AbortSignal) {
   let previous: Promise<Embedded> | undefined
