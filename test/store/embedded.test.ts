@@ -116,7 +116,7 @@ describe('many small upserts', () => {
     expect(await store.countPoints()).toBe(200)
     expect(await store.records()).toHaveLength(50)
     await store.optimize()
-    expect((await readdir(folder, { recursive: true })).length).toBeLessThan(100)
+    expect((await readdir(folder, { recursive: true })).length).toBeLessThan(40)
     expect(await store.search(unitVector(3), { limit: 300 })).toHaveLength(200)
     await store.close()
   })

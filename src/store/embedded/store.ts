@@ -67,7 +67,7 @@ const storeIn = async (location: string, collection: Collection, upkeep: Upkeep)
   // 0: every read looks for what other processes wrote.
   const database = await engine.connect(folder, { readConsistencyInterval: 0 })
   const points = await database.openTable(pointsTable)
-  const videos = recordsIn(await database.openTable(videosTable), upkeep)
+  const videos = recordsIn(await database.openTable(videosTable), folder, upkeep)
   const inTurn = writerOf(lockAt(join(folder, 'writer.lock')))
   let upserts = 0
 
@@ -92,7 +92,7 @@ const storeIn = async (location: string, collection: Collection, upkeep: Upkeep)
         await write(async () => {
           await replaceRows(points, pointKey, rows)
           if (++upserts % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(points, upkeep)))
-            await tidy(points, upkeep)
+            await tidy(points, folder, upkeep)
         }, options)
       }, options),
     search: (vector, options) =>
@@ -117,7 +117,7 @@ const storeIn = async (location: string, collection: Collection, upkeep: Upkeep)
     optimize: (options) =>
       write(async () => {
         await indexVectors(engine, points, upkeep)
-        await tidy(points, upkeep)
+        await tidy(points, folder, upkeep)
         await videos.tidy()
       }, options),
     describe: () =>

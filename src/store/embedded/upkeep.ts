@@ -1,3 +1,5 @@
+import { readdir, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Table } from '@lancedb/lancedb'
 import type { Engine } from './engine.ts'
 
@@ -25,9 +27,16 @@ export const vectorIndex = { column: 'vector', name: 'vector_idx', distanceType:
 /** The engine's own advice is one cell a 4,096 points or so; more of them make the index better and slower to build. */
 const pointsPerCell = 2048
 
-/** Puts small files together, brings the indexes up to date, drops old versions. Needs the lock. */
-export const tidy = async (table: Table, { keepVersionsMs }: Upkeep): Promise<void> => {
+/**
+ * Puts small files together, brings the indexes up to date, drops old versions. Needs the lock.
+ * @param folder the one that holds the table's folder
+ */
+export const tidy = async (table: Table, folder: string, { keepVersionsMs }: Upkeep): Promise<void> => {
   await table.optimize({ cleanupOlderThan: new Date(Date.now() - keepVersionsMs) })
+  // The engine removes the files of an old index, and leaves its folder.
+  const indexes = join(folder, `${table.name}.lance`, '_indices')
+  const left = await readdir(indexes).catch(() => [])
+  await Promise.all(left.map((name) => rmdir(join(indexes, name)).catch(() => {})))
 }
 
 export const isUntidy = async (table: Table, { mostSmallFragments }: Upkeep): Promise<boolean> => {

@@ -15,12 +15,13 @@ export type Records = {
   close(): void
 }
 
-export const recordsIn = (table: Table, upkeep: Upkeep): Records => {
+export const recordsIn = (table: Table, folder: string, upkeep: Upkeep): Records => {
   let written = 0
   return {
     put: async (record) => {
       await replaceRows(table, videoKey, videoRows(record))
-      if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep))) await tidy(table, upkeep)
+      if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep)))
+        await tidy(table, folder, upkeep)
     },
     get: async (video) => {
       const [row] = await table.query().where(is(videoKey, video)).toArray()
@@ -33,7 +34,7 @@ export const recordsIn = (table: Table, upkeep: Upkeep): Records => {
     delete: async (video) => {
       await table.delete(is(videoKey, video))
     },
-    tidy: () => tidy(table, upkeep),
+    tidy: () => tidy(table, folder, upkeep),
     close: () => table.close(),
   }
 }
