@@ -7,7 +7,7 @@ import { type Collection, StoreError, schemaVersion } from '../store.ts'
 /*
  * FOLDER/
  *   COLLECTION/
- *     collection.json     what the collection is, never changed
+ *     collection.json     what the collection is; changed only when another collection takes its name, see replace.ts
  *     points.lance/       one row a point
  *     videos.lance/       one row a video record
  *     writer.lock         there while a process writes
@@ -16,8 +16,8 @@ import { type Collection, StoreError, schemaVersion } from '../store.ts'
  * A collection is built aside and renamed into its place: it is there as a whole or not at all.
  */
 
-const factsFile = 'collection.json'
-const draftPrefix = '.new-'
+export const factsFile = 'collection.json'
+export const draftPrefix = '.new-'
 /** A draft this old was left by a process that died. */
 const draftLifeMs = 3_600_000
 
@@ -27,10 +27,16 @@ const factsSchema = z.object({
   dimension: z.int().positive(),
   schemaVersion: z.int().positive(),
   createdAt: z.string(),
+  /** Another collection of the folder, in whose place the tables lie. */
+  contents: z.string().optional(),
+  /** The collection whose tables were in force before and may not be removed yet. */
+  replaced: z.string().optional(),
 })
 
+export type Facts = Collection & Pick<z.infer<typeof factsSchema>, 'contents' | 'replaced'>
+
 /** What a collection is, `undefined` if there is none of that name. */
-export const readFacts = async (folder: string, name: string): Promise<Collection | undefined> => {
+export const readFacts = async (folder: string, name: string): Promise<Facts | undefined> => {
   const file = join(folder, name, factsFile)
   const text = await readFile(file, 'utf8').catch(undefinedIfMissing)
   if (text === undefined) return undefined
@@ -40,8 +46,8 @@ export const readFacts = async (folder: string, name: string): Promise<Collectio
       remedy: `Move ${join(folder, name)} away and index again`,
     })
   }
-  const { createdAt: _, ...collection } = facts.data
-  return collection
+  const { createdAt: _, ...known } = facts.data
+  return known
 }
 
 /** Names of the collections in a folder, sorted; none if there is no such folder. */
@@ -112,7 +118,7 @@ const removeOldDrafts = async (folder: string): Promise<void> => {
   }
 }
 
-const writeDurably = async (file: string, text: string): Promise<void> => {
+export const writeDurably = async (file: string, text: string): Promise<void> => {
   const handle = await open(file, 'wx')
   try {
     await handle.writeFile(text)
@@ -123,7 +129,7 @@ const writeDurably = async (file: string, text: string): Promise<void> => {
 }
 
 /** Makes a rename outlast a power cut; Windows has no such call and needs none. */
-const syncFolder = async (folder: string): Promise<void> => {
+export const syncFolder = async (folder: string): Promise<void> => {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   await handle.sync().finally(() => handle.close())

@@ -13,7 +13,7 @@ import {
   schemaVersion,
 } from '../store.ts'
 import { loadEngine, storeErrorFrom } from './engine.ts'
-import { collectionsIn, createCollection, readFacts } from './folder.ts'
+import { collectionsIn, createCollection, type Facts, readFacts } from './folder.ts'
 import { lockAt } from './lock.ts'
 import { pointIdsOf, vectorsOf } from './points.ts'
 import { is, nearest } from './search.ts'
@@ -41,7 +41,8 @@ export const openEmbeddedStore = async (
     if (create && (found.model !== create.model || found.dimension !== create.dimension)) {
       throw new ModelMismatchError(found, create)
     }
-    return storeIn(location, found, upkeep)
+    const { contents = name, replaced: _, ...collection } = found
+    return storeIn(location, contents, collection, upkeep)
   })
 }
 
@@ -49,7 +50,7 @@ export const openEmbeddedStore = async (
 export const embeddedCollections = async (folder: string): Promise<string[]> =>
   translated(resolve(folder), () => collectionsIn(resolve(folder)))
 
-const findOrCreate = async (folder: string, name: string, create: OpenStore['create']): Promise<Collection> => {
+const findOrCreate = async (folder: string, name: string, create: OpenStore['create']): Promise<Facts> => {
   const known = await readFacts(folder, name)
   if (known) return known
   if (!create) throw new CollectionMissingError(name, folder, await collectionsIn(folder))
@@ -61,9 +62,15 @@ const findOrCreate = async (folder: string, name: string, create: OpenStore['cre
   return created
 }
 
-const storeIn = async (location: string, collection: Collection, upkeep: Upkeep): Promise<Store> => {
+/** @param contents name of the folder within `location` that holds the tables */
+const storeIn = async (
+  location: string,
+  contents: string,
+  collection: Collection,
+  upkeep: Upkeep,
+): Promise<Store> => {
   const engine = await loadEngine()
-  const folder = join(location, collection.name)
+  const folder = join(location, contents)
   // 0: every read looks for what other processes wrote.
   const database = await engine.connect(folder, { readConsistencyInterval: 0 })
   const points = await database.openTable(pointsTable)

@@ -13,6 +13,10 @@ export type Meta = {
   readonly schemaVersion: number
   /** Steps of migrations/ that were applied, each with its time, ISO 8601. */
   readonly migrations: Readonly<Record<string, string>>
+  /** Name of another collection that holds the points and records, see replace.ts. */
+  readonly contents?: string | undefined
+  /** Name of the collection that held them before and may not be deleted yet. */
+  readonly replaced?: string | undefined
 }
 
 export const collectionOf = (name: string, { model, dimension, schemaVersion }: Meta): Collection => ({
@@ -36,9 +40,17 @@ export const readMeta = async (qdrant: Qdrant, name: string, { signal }: CallOpt
 }
 
 const metaFrom = (payload: unknown): Meta | undefined => {
-  const { model, dimension, schemaVersion, migrations } = (payload ?? {}) as Partial<Meta>
+  const { model, dimension, schemaVersion, migrations, ...places } = (payload ?? {}) as Partial<Meta>
   if (typeof model !== 'string' || !Number.isInteger(dimension) || !Number.isInteger(schemaVersion)) return undefined
-  return { model, dimension: dimension!, schemaVersion: schemaVersion!, migrations: migrations ?? {} }
+  const { contents, replaced } = places
+  return {
+    model,
+    dimension: dimension!,
+    schemaVersion: schemaVersion!,
+    migrations: migrations ?? {},
+    contents: contents ?? undefined,
+    replaced: replaced ?? undefined,
+  }
 }
 
 /** Writes it unless another process was first (servers before 1.17 let the last one win). Read it afterwards. */
@@ -60,6 +72,15 @@ export const recordStep = async (qdrant: Qdrant, name: string, step: string, { s
 /** Says that the collection now is as this version writes it. */
 export const recordSchemaVersion = async (qdrant: Qdrant, name: string, { signal }: CallOptions): Promise<void> =>
   setMeta(qdrant, name, { payload: { schemaVersion } }, { signal })
+
+/** Puts another collection in force under this name. One request, so readers see the one or the other. */
+export const pointTo = async (
+  qdrant: Qdrant,
+  name: string,
+  { contents, replaced, ...facts }: Meta,
+  { signal }: CallOptions,
+): Promise<void> =>
+  setMeta(qdrant, name, { payload: { ...facts, contents: contents ?? null, replaced: replaced ?? null } }, { signal })
 
 const setMeta = async (
   qdrant: Qdrant,

@@ -41,6 +41,7 @@ export const migrate = async (
     throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
   }
   refuseOther(collection, meta, undefined)
+  if (meta.contents) return migrate(url, { collection: meta.contents, dryRun, signal, ...options })
   const steps = await pendingSteps(meta)
   if (!dryRun) await update(qdrant, collection, meta, { signal })
   return steps.map((step) => ({
@@ -63,6 +64,8 @@ export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal 
   }
   const meta = found ?? (await createCollection(qdrant, collection, create!, { signal }))
   refuseOther(collection, meta, create)
+  const { contents } = meta
+  if (contents) return { ...(await findOrCreate(qdrant, { collection: contents, create, signal })), contents }
   if (!(await collectionInfo(qdrant, collection, { signal }))) throw pointless(collection, qdrant.location)
   if (create) await update(qdrant, collection, meta, { signal })
   return meta

@@ -31,8 +31,10 @@ export const openQdrantStore = async (
   options.signal?.throwIfAborted()
   checkName(options.collection)
   const qdrant = await connect(url, { apiKey, patienceSeconds })
-  const collection = collectionOf(options.collection, await findOrCreate(qdrant, options))
-  const { name, dimension } = collection
+  const meta = await findOrCreate(qdrant, options)
+  const collection = collectionOf(options.collection, meta)
+  const { dimension } = collection
+  const name = meta.contents ?? collection.name
   const { isExact, search } = searcher(qdrant, name)
   const calls = pointCalls(qdrant, name)
   return {

@@ -1,0 +1,25 @@
+import { isServer } from '../settings.ts'
+import type { CallOptions } from './store.ts'
+
+export type ReplaceOptions = CallOptions & {
+  /** The collection whose place is taken. */
+  readonly name: string
+  /** The collection that takes it: under its own name it can be opened as before. */
+  readonly by: string
+  readonly apiKey?: string | undefined
+}
+
+/**
+ * Puts one collection of a store in the place of another: whoever opens `name` from now on gets `by`. What was there
+ * goes. Readers find the one or the other at any time; a store that is open on the old one fails with its next call.
+ * Called again after it was broken off it removes what is left.
+ * @throws CollectionMissingError if one of them is not there
+ */
+export const replaceCollection = async (location: string, { apiKey, ...options }: ReplaceOptions): Promise<void> => {
+  if (isServer(location)) {
+    const { replaceQdrantCollection } = await import('./qdrant/replace.ts')
+    return replaceQdrantCollection(location, { ...options, ...(apiKey ? { apiKey } : {}) })
+  }
+  const { replaceEmbeddedCollection } = await import('./embedded/replace.ts')
+  return replaceEmbeddedCollection(location, options)
+}
