@@ -5,10 +5,12 @@ import { hitColumns, hitFrom } from './tables.ts'
 import { vectorIndex } from './upkeep.ts'
 
 /**
- * How an indexed collection is searched: so many of its cells, and so many times the wanted hits compared with their
- * full vectors. Measured by bench/store-embedded.ts.
+ * All cells of the index: what is found is exactly what a scan of the table finds, six times faster, as the index holds
+ * the vectors in the order of memory and stays there. At 300,000 points of 384 numbers, the 60 best: scan 155 ms, all
+ * cells 27 ms, half of them 20 ms with a recall of 0.997 for queries as far from all points as texts are, a tenth of
+ * them 9 ms with 0.947. Quantised indexes were worse: IVF_RQ, refined 40 times, 30 ms with 0.912.
  */
-const searchedCells = 24
+const searchedCells = 1_000_000
 /** More equally good points than these at the limit are cut by the engine's own order. */
 const mostTies = 4096
 

@@ -63,12 +63,7 @@ const findOrCreate = async (folder: string, name: string, create: OpenStore['cre
 }
 
 /** @param contents name of the folder within `location` that holds the tables */
-const storeIn = async (
-  location: string,
-  contents: string,
-  collection: Collection,
-  upkeep: Upkeep,
-): Promise<Store> => {
+const storeIn = async (location: string, contents: string, collection: Collection, upkeep: Upkeep): Promise<Store> => {
   const engine = await loadEngine()
   const folder = join(location, contents)
   // 0: every read looks for what other processes wrote.
@@ -130,7 +125,7 @@ const storeIn = async (
     describe: () =>
       read(async () => {
         const indexed = await isIndexed(points)
-        return { engine: 'LanceDB', version: engineVersion(), points: await points.countRows(), exact: !indexed }
+        return { engine: 'LanceDB', version: engineVersion(), points: await points.countRows(), exact: true, indexed }
       }),
     close: async () => {
       points.close()

@@ -11,7 +11,7 @@ export type Upkeep = {
   readonly mostSmallFragments: number
   /** How long old versions stay for those who are reading them, in milliseconds. */
   readonly keepVersionsMs: number
-  /** From so many points on, search goes through an index. */
+  /** From so many points on, search goes through an index; it takes as much room again as the vectors. */
   readonly indexFromPoints: number
 }
 
@@ -19,13 +19,12 @@ export const defaultUpkeep: Upkeep = {
   upsertsBetweenLooks: 32,
   mostSmallFragments: 64,
   keepVersionsMs: 120_000,
-  indexFromPoints: 250_000,
+  indexFromPoints: 100_000,
 }
 
-/** The index sorts points into cells and keeps their full vectors there: what it gives is exact within the cells. */
+/** The index sorts points into cells and keeps their full vectors there: within the cells searched it is exact. */
 export const vectorIndex = { column: 'vector', name: 'vector_idx', distanceType: 'cosine' } as const
-/** The engine's own advice is one cell a 4,096 points or so; more of them make the index better and slower to build. */
-const pointsPerCell = 2048
+const pointsPerCell = 4096
 
 /**
  * Puts small files together, brings the indexes up to date, drops old versions. Needs the lock.
