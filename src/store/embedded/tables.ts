@@ -85,7 +85,7 @@ export const recordFrom = (row: { record: string }): VideoRecord => JSON.parse(r
 
 type HitRow = Omit<Hit, 'box' | 'similarity'> & { readonly box: Iterable<number>; readonly _distance: number }
 
-/** The engine's distance is 1 − dot product. Rounding may carry the cosine of unit vectors just past 1. */
+/** The engine's distance is 1 − cosine. Rounding may carry the cosine of unit vectors just past 1. */
 export const hitFrom = ({ id, video, path, t, until, patch, box, _distance }: HitRow): Hit => {
   const [x = 0, y = 0, width = 0, height = 0] = box
   const similarity = Math.min(1, Math.max(-1, 1 - _distance))
