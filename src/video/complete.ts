@@ -69,11 +69,10 @@ export const damaged = (stream: StreamInfo, message: string, reachedSeconds: num
 
 /** A broadcast recording begins anywhere: until its first whole picture, what refers to earlier ones is no damage. */
 const decodingErrors = (
-  { formats }: StreamInfo,
+  { beginsAnywhere }: StreamInfo,
   { earlyErrors, errors }: Outcome,
   lastSeconds: number | undefined,
 ): LoggedErrors => {
-  const beginsAnywhere = formats.includes('mpegts') || formats.includes('mpeg')
   if (beginsAnywhere && lastSeconds !== undefined) return errors
   return { count: earlyErrors.count + errors.count, first: earlyErrors.first ?? errors.first }
 }

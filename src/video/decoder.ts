@@ -4,7 +4,7 @@ import ffmpeg from 'fluent-ffmpeg'
 import { FfmpegError, findTool, isAtLeast, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
 import { filterGraph, packingOf } from './graph.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
-import { type FrameNote, type Log, type LoggedErrors, readLog } from './log.ts'
+import { type FrameNote, type Log, type LoggedErrors, type LogLine, readLog } from './log.ts'
 import type { StreamInfo } from './probe.ts'
 import type { View } from './video.ts'
 
@@ -47,9 +47,7 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
   const { signal, stream, views } = request
   const tool = await findTool('ffmpeg')
   signal?.throwIfAborted()
-  const log = readLog(
-    (context) => !stream.otherCodecs.some((codec) => codec !== stream.codec && context.startsWith(codec)),
-  )
+  const log = readLog((line) => isDamage(stream, line))
   // Without 'close' events, because fluent-ffmpeg takes one for a reason to kill an ffmpeg that is about to end well.
   const output = new PassThrough({ highWaterMark: lookAheadBytes, autoDestroy: false, emitClose: false })
   output.on('error', () => {})
@@ -77,6 +75,17 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
       await ended
     },
   }
+}
+
+/**
+ * All errors but those of other streams' decoders, and what is only a warning although a piece of the file is missing.
+ * In a broadcast recording that is so at both ends.
+ */
+const isDamage = (stream: StreamInfo, { context, level, text }: LogLine): boolean => {
+  if (level === 'warning')
+    return !stream.beginsAnywhere && text.endsWith(`corrupt input packet in stream ${stream.index}`)
+  const isOther = stream.otherCodecs.some((codec) => codec !== stream.codec && context.startsWith(codec))
+  return ['error', 'fatal', 'panic'].includes(level) && !isOther
 }
 
 /** fluent-ffmpeg builds the command, looks whether ffmpeg knows the format, and starts it. */

@@ -27,12 +27,16 @@ export type Log = {
 
 const noErrors: LoggedErrors = { count: 0, first: undefined }
 
-const lineStart = /^(?:\[([^\]]+?) @ [^\]]+\] )?\[(\w+)\] (.*)$/
+/** Newer versions name the parts that a component belongs to before it: the last name is the component's own. */
+const lineStart = /^(?:\[(?:dec:)?([^\]]+?) @ [^\]]+\] )*\[(\w+)\] (.*)$/
 const frameLine = /^n: *(\d+) pts: *(-?\d+|NOPTS) /
 const timeBaseLine = /^config in time_base: (\d+)\/(\d+)/
 
-/** @param isConcerned whether an error of this component ("h264", "mov,mp4,…") concerns the picture */
-export const readLog = (isConcerned: (context: string) => boolean): Log => {
+/** A line's parts: the component that speaks ("h264", "mov,mp4,…"), how bad it is ("error", "warning"), its words. */
+export type LogLine = { readonly context: string; readonly level: string; readonly text: string }
+
+/** @param isDamage whether a line says that something is wrong with the picture */
+export const readLog = (isDamage: (line: LogLine) => boolean): Log => {
   const notes = new Map<number, FrameNote>()
   const counted = { earlyErrors: noErrors, errors: noErrors }
   let told = 0
@@ -62,7 +66,7 @@ export const readLog = (isConcerned: (context: string) => boolean): Log => {
     read: (line) => {
       const [, context = '', level = '', text = ''] = line.match(lineStart) ?? []
       if (level === 'info' && context.startsWith('Parsed_showinfo')) readFrame(text)
-      if (!['error', 'fatal', 'panic'].includes(level) || !isConcerned(context)) return
+      if (!isDamage({ context, level, text })) return
       const kind = told === 0 ? 'earlyErrors' : 'errors'
       counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text.replace(/\.$/, '') }
     },

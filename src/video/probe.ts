@@ -9,7 +9,8 @@ export type ProbeOptions = { readonly signal?: AbortSignal | undefined }
 export type StreamInfo = VideoInfo & {
   /** Number of the stream within the file. */
   readonly index: number
-  readonly formats: readonly string[]
+  /** A broadcast stream, which may have been recorded from the middle of a picture on. */
+  readonly beginsAnywhere: boolean
   readonly orientation: Orientation
   readonly pixelFormat: string
   /** ffmpeg's names: "bt709", "smpte170m", "tv", "pc" …; `undefined` where the file does not say. */
@@ -107,7 +108,7 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
   const details: StreamInfo = {
     ...shown,
     index: stream.index,
-    formats: (format.format_name ?? '').split(','),
+    beginsAnywhere: format.format_name === 'mpegts' || format.format_name === 'mpeg',
     orientation,
     pixelFormat: stream.pix_fmt ?? '',
     colorMatrix: known(stream.color_space),
