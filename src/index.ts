@@ -19,6 +19,7 @@ export { UsageError, VidgrepError } from './errors.ts'
 export type { GridKind, GridSettings } from './frames/grid.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
 export type { Model } from './models/model.ts'
+export { type Reindexed, type ReindexOptions, reindex } from './reindex.ts'
 export type { Moment, MomentSearchResult } from './search/search.ts'
 export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
 export {

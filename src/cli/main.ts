@@ -9,6 +9,7 @@ import { indexCommand } from './index.ts'
 import { migrateCommand } from './migrate.ts'
 import { modelsCommand } from './models/models.ts'
 import { pruneCommand } from './prune.ts'
+import { reindexCommand } from './reindex.ts'
 import { removeCommand } from './remove.ts'
 import { report } from './run.ts'
 import { searchCommand } from './search.ts'
@@ -28,6 +29,7 @@ const commands = [
   pruneCommand,
   frameCommand,
   modelsCommand,
+  reindexCommand,
   migrateCommand,
   doctorCommand,
 ]

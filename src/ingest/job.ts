@@ -1,4 +1,5 @@
-import { type GridSettings, gridSettingsLine } from '../frames/grid.ts'
+import { UsageError } from '../errors.ts'
+import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from '../frames/grid.ts'
 import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
@@ -13,6 +14,20 @@ export type SamplingSettings = {
 /** One line that two runs with the same settings share. */
 export const settingsLine = ({ everySeconds, grid }: SamplingSettings): string =>
   `every=${everySeconds} ${gridSettingsLine(grid)}`
+
+/**
+ * The settings that a line was made of.
+ * @throws UsageError if they are none that this version knows
+ */
+export const settingsOfLine = (line: string): SamplingSettings => {
+  const { every, grid, patch, step } = Object.fromEntries(line.split(' ').map((part) => part.split('=')))
+  const numbers = { ...(patch && { patch: Number(patch) }), ...(step && { step: Number(step) }) }
+  const settings = { everySeconds: Number(every), grid: gridSettings({ grid: grid as GridKind, ...numbers }) }
+  if (settingsLine(settings) === line) return settings
+  throw new UsageError(`Expected the settings of a video that this version knows, got "${line}"`, {
+    remedy: 'Install the newest vidgrep: npm install -g vidgrep',
+  })
+}
 
 /** A video on its way through the pipeline. The stages count in it; nobody else sees it change. */
 export type Job = {

@@ -12,7 +12,7 @@ export type ReplaceOptions = CallOptions & {
 /**
  * Puts one collection of a store in the place of another: whoever opens `name` from now on gets `by`. What was there
  * goes. Readers find the one or the other at any time; a store that is open on the old one fails with its next call.
- * Called again after it was broken off it removes what is left.
+ * Called again after it was broken off, or with `name` itself as `by`, it removes what is left of an earlier one.
  * @throws CollectionMissingError if one of them is not there
  */
 export const replaceCollection = async (location: string, { apiKey, ...options }: ReplaceOptions): Promise<void> => {

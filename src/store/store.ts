@@ -157,7 +157,9 @@ export class ModelMismatchError extends StoreError {
     super(
       'model-mismatch',
       `Collection "${found.name}" holds embeddings of ${found.model} (${found.dimension} numbers), not of ${wanted.model} (${wanted.dimension})`,
-      { remedy: `Use its model (--model ${found.model}) or another collection (--collection NAME)` },
+      {
+        remedy: `Fill it anew with the other model (vidgrep reindex --model NAME --collection ${found.name}), or take another collection (--collection NAME)`,
+      },
     )
   }
 }

@@ -94,7 +94,8 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
           (error: unknown) => error,
         )
         expect(other).toBeInstanceOf(ModelMismatchError)
-        expect((other as ModelMismatchError).remedy).toContain(model)
+        expect((other as ModelMismatchError).message).toContain(model)
+        expect((other as ModelMismatchError).remedy).toMatch(/vidgrep reindex .* or .*--collection NAME/)
         await expect(
           open({ collection: collection.name, create: { model, dimension: dimension + 1 } }),
         ).rejects.toBeInstanceOf(ModelMismatchError)
