@@ -77,6 +77,8 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly avg_frame_rate?: string
   readonly start_time?: string
   readonly duration?: string
+  readonly nb_frames?: string
+  readonly time_base?: string
   readonly disposition?: { readonly attached_pic?: number; readonly timed_thumbnails?: number }
   readonly tags?: { readonly rotate?: string; readonly DURATION?: string; readonly [name: string]: string | undefined }
 }
@@ -92,7 +94,7 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
   const orientation = orientationOf(stream)
   const start = seconds(stream.start_time) ?? seconds(format.start_time) ?? 0
   const isMatroska = format.format_name?.startsWith('matroska') ?? false
-  const ofStream = length(stream.duration) ?? taggedDuration(stream)
+  const ofStream = statedByAvi(format, stream) ?? length(stream.duration) ?? taggedDuration(stream)
   const ofFile = length(format.duration)
   // Matroska states where the end is rather than how long the stream is, as ffmpeg writes it.
   const base = isMatroska ? 0 : ofStream === undefined ? (seconds(format.start_time) ?? 0) : start
@@ -137,6 +139,10 @@ const length = (text: string | undefined): number | undefined => {
   const value = seconds(text)
   return value !== undefined && value > 0 ? value : undefined
 }
+
+/** An AVI that was cut off is as long as what is left of it; its header still counts the frames that it had. */
+const statedByAvi = (format: Format, { nb_frames, time_base }: Stream): number | undefined =>
+  format.format_name === 'avi' ? length(`${Number(nb_frames) * fraction(time_base)}`) : undefined
 
 /** Matroska keeps each stream's length in a tag: "00:00:03.666000000". */
 const taggedDuration = ({ tags }: Stream): number | undefined => {

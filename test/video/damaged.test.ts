@@ -32,17 +32,16 @@ describe('a file that was cut off', () => {
     test(`gives its frames, then says where it ended: ${name}`, async () => {
       const file = await makeClip(inFolder(name), '-i', whole, '-c', 'copy', '-movflags', 'faststart')
       const bytes = await readFile(file)
-      await writeFile(file, bytes.subarray(0, bytes.length * 0.6))
+      // What counts is the pictures: an index at the end is large, and nothing is lost with it.
+      const index = bytes.lastIndexOf('idx1')
+      await writeFile(file, bytes.subarray(0, (name === 'cut.avi' ? index : bytes.length) * 0.6))
       const { times, error } = await decodeUntilFailure(file)
       expect(error).toBeInstanceOf(DamagedVideoError)
       const { reachedSeconds, message } = error as DamagedVideoError
       expect(reachedSeconds).toBe(times.at(-1))
       expect(reachedSeconds).toBeGreaterThan(7)
       expect(reachedSeconds).toBeLessThan(15)
-      // An AVI without the index at its end is as long as what is left of it, and only the last frame complains.
-      const reason =
-        name === 'cut.avi' ? 'decoding error' : `^decoding stopped at ${reachedSeconds!.toFixed(1)} s of 20\\.0 s`
-      expect(message).toMatch(new RegExp(reason))
+      expect(message).toMatch(new RegExp(`^decoding stopped at ${reachedSeconds!.toFixed(1)} s of 20\\.\\d s`))
     })
   }
 
