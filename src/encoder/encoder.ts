@@ -1,5 +1,6 @@
 import { VidgrepError } from '../errors.ts'
 import type { Model } from '../models/model.ts'
+import type { DeviceChoice, Placement } from './device.ts'
 
 export type EncodeOptions = {
   /** Rejects the call at once with the signal's reason. */
@@ -14,8 +15,10 @@ export type EncodeTextOptions = EncodeOptions & {
 /** Turns pictures and texts into embeddings of one space. Runs off the calling thread: the event loop stays free. */
 export type Encoder = {
   readonly model: Model
-  /** Pictures a batch that run best; callers may send fewer. */
+  /** Pictures a batch that run best, may change from one call to the next; callers may send fewer. */
   readonly batchSize: number
+  /** What pictures and texts are computed on, as soon as some were. */
+  readonly placements: { readonly pictures?: Placement; readonly texts?: Placement }
   /**
    * @param pixels RGB, 8 bits: [count, size, size, 3] with `size` the model's input size in pixels. Not kept: the
    * caller may overwrite it as soon as this call has returned its promise.
@@ -34,6 +37,8 @@ export type OpenEncoder = {
   readonly threads?: number | undefined
   /** Most pictures that run at once, 1 or more. Default: {@link defaultBatchSize}. */
   readonly batchSize?: number | undefined
+  /** Where to compute. Asked for by name, another one is never taken. @default 'auto' */
+  readonly device?: DeviceChoice | undefined
   /** Closes the encoder. */
   readonly signal?: AbortSignal | undefined
 }

@@ -18,8 +18,8 @@ export const graphOf = (session: InferenceSession): Graph => ({
 
 export type PictureInput = {
   readonly name: string
-  /** `float32`: [3, size, size], normalised; `uint8`: [size, size, 3] as decoded, normalised inside. */
-  readonly type: 'float32' | 'uint8'
+  /** Floats: [3, size, size], normalised; `uint8`: [size, size, 3] as decoded, normalised inside. */
+  readonly type: 'float32' | 'float16' | 'uint8'
   /** Pictures a run where the graph fixes it, else `undefined`. */
   readonly fixedBatch: number | undefined
   /** Shape of an input of `count` pictures. */
@@ -32,7 +32,7 @@ export const pictureInput = ({ inputs }: Graph, { input, size }: Pick<ImageTower
   const { name, type, shape } = info
   const wanted = type === 'uint8' ? [size, size, 3] : [3, size, size]
   const fits = shape.slice(-3).every((length, i) => typeof length !== 'number' || length === wanted[i])
-  if ((type !== 'float32' && type !== 'uint8') || shape.length < 3 || shape.length > 4 || !fits) {
+  if ((type !== 'float32' && type !== 'float16' && type !== 'uint8') || shape.length < 3 || shape.length > 4 || !fits) {
     throw new Error(`Expected an input of float32 [batch, 3, ${size}, ${size}], got ${inWords(info)}`)
   }
   if (shape.length === 3) return { name, type, fixedBatch: 1, dims: () => wanted }

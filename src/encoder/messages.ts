@@ -1,4 +1,5 @@
 import type { Model } from '../models/model.ts'
+import type { Device, DeviceChoice, Placement } from './device.ts'
 import type { Gate } from './nativeGate.ts'
 import type { Rows } from './rows.ts'
 
@@ -7,6 +8,7 @@ export type WorkerSettings = {
   readonly model: Model
   readonly batchSize: number
   readonly threads: number | undefined
+  readonly device: DeviceChoice
   readonly gate: Gate
 }
 
@@ -19,12 +21,16 @@ export type Answer = Rows & {
   readonly id: number
   /** Indexes of the texts that were cut to the model's context. */
   readonly truncated: readonly number[]
+  /** Of the tower that gave it. */
+  readonly placement: Placement
 }
 
 export type Failure = {
   readonly id: number
-  /** Whether the model could not be loaded, or ran and failed. */
-  readonly during: 'load' | 'run'
+  /** Whether the model could not be loaded, the device could not run it, or it ran and failed, perhaps for lack of memory. */
+  readonly during: 'load' | 'device' | 'run' | 'memory'
+  /** The one that was asked for by name, if that is what failed. */
+  readonly device?: Device | undefined
   readonly file: string
   readonly message: string
 }

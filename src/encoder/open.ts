@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
 import type { Model } from '../models/model.ts'
+import { deviceChoice, type Placement } from './device.ts'
 import { defaultBatchSize, type Encoder, EncoderError, type OpenEncoder } from './encoder.ts'
 import type { Answer } from './messages.ts'
 import { createQueue } from './queue.ts'
@@ -17,22 +18,26 @@ const inFlight = 2
  * @throws UsageError if an option is out of range
  */
 export const openEncoder = async (model: Model, options: OpenEncoder = {}): Promise<Encoder> => {
-  const { signal, threads, batchSize = defaultBatchSize } = options
+  const { signal, threads, batchSize = defaultBatchSize, device = 'auto' } = options
   signal?.throwIfAborted()
   if (threads !== undefined) expectCount('threads', threads)
   expectCount('batchSize', batchSize)
 
-  const worker = startWorker({ model, batchSize, threads })
+  const worker = startWorker({ model, batchSize, threads, device: deviceChoice(device) })
   const queue = createQueue(inFlight)
   const pictureBytes = model.image.size ** 2 * 3
   const slabs = createSlabs(batchSize * pictureBytes, inFlight + 1)
-  const rows = (count: number) => (answer: Answer) => unitVectors(answer, count, model.dimension)
+  const placements: { pictures?: Placement; texts?: Placement } = {}
+  const rows = (count: number, of: 'pictures' | 'texts') => (answer: Answer) => {
+    placements[of] = answer.placement
+    return unitVectors(answer, count, model.dimension)
+  }
 
   const encodeBatch = (batch: Uint8Array, stop: AbortSignal | undefined) => {
     const count = batch.length / pictureBytes
     const pixels = slabs.fill(batch)
     const run = () => worker.run({ kind: 'pictures', count, pixels })
-    return queue.add(run, { signal: stop, done: () => slabs.release(pixels) }).then(rows(count))
+    return queue.add(run, { signal: stop, done: () => slabs.release(pixels) }).then(rows(count, 'pictures'))
   }
 
   let closing: Promise<void> | undefined
@@ -46,6 +51,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
   return {
     model,
     batchSize,
+    placements,
     encodePictures: async (pixels, { signal: stop } = {}) => {
       stop?.throwIfAborted()
       expectPictures(pixels.length, model)
@@ -58,7 +64,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
         const batch = texts.slice(from, to)
         const answer = await queue.add(() => worker.run({ kind: 'texts', texts: batch }), { signal: stop })
         for (const i of answer.truncated) onTruncated?.(batch[i]!)
-        return rows(batch.length)(answer)
+        return rows(batch.length, 'texts')(answer)
       })
       return (await Promise.all(batches)).flat()
     },

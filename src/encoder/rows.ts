@@ -1,4 +1,5 @@
 import type { Tensor } from 'onnxruntime-node'
+import { fromHalf } from './half.ts'
 
 /** Numbers in row order and their shape. */
 export type Rows = { readonly data: Float32Array<ArrayBuffer>; readonly dims: readonly number[] }
@@ -10,13 +11,19 @@ export type Rows = { readonly data: Float32Array<ArrayBuffer>; readonly dims: re
  * @returns [count, …]; one without a batch axis gets it
  */
 export const rowsOf = (tensor: Tensor | undefined, count: number): Rows => {
-  if (!(tensor?.data instanceof Float32Array)) throw new Error(`Expected float32 numbers, got ${tensor?.type}`)
+  if (tensor?.type !== 'float32' && tensor?.type !== 'float16') {
+    throw new Error(`Expected float32 or float16 numbers, got ${tensor?.type}`)
+  }
   const [rows, ...rest] = tensor.dims.length === 1 ? [1, ...tensor.dims] : tensor.dims
   const kept = Math.min(count, rows!)
-  return {
-    data: tensor.data.slice(0, (tensor.data.length / rows!) * kept) as Float32Array<ArrayBuffer>,
-    dims: [kept, ...rest],
-  }
+  return { data: copy(tensor, (tensor.data.length / rows!) * kept), dims: [kept, ...rest] }
+}
+
+/** Numbers of 16 bits come in an array type that only newer versions of Node have: their bits are read instead. */
+const copy = ({ data }: Tensor, length: number): Float32Array<ArrayBuffer> => {
+  if (data instanceof Float32Array) return data.slice(0, length) as Float32Array<ArrayBuffer>
+  const { buffer, byteOffset } = data as Uint16Array
+  return Float32Array.from(new Uint16Array(buffer, byteOffset, length), fromHalf)
 }
 
 /** Joins what several runs gave, one below the other. */

@@ -1,20 +1,34 @@
-import { InferenceSession } from 'onnxruntime-node'
+import { env, InferenceSession, listSupportedBackends } from 'onnxruntime-node'
+import type { Device } from './device.ts'
 
 /** A loaded half of a model. */
 export type Tower<Run> = {
   readonly run: Run
+  /** Writes the profile, if the session was opened to keep one. */
+  endProfile(): void
   release(): Promise<void>
 }
 
-export type TowerSettings = { readonly threads: number | undefined }
+export type TowerSettings = {
+  readonly device: Device
+  readonly threads: number | undefined
+  /** Beginning of the path of a file to write down what runs where. */
+  readonly profile?: string | undefined
+}
 
-/** Only errors: the runtime's warnings (such as one on shapes that it works out itself) say nothing to a user. */
-const onlyErrors = 3
+/** Whatever ends a call comes as an error of its own; what the runtime prints besides says nothing to a user. */
+const nothing = { level: 'fatal', severity: 4 } as const
 
-/** @throws if the file is no model that the runtime can load */
-export const openSession = (file: string, { threads }: TowerSettings): Promise<InferenceSession> =>
-  InferenceSession.create(file, {
-    executionProviders: ['cpu'],
-    logSeverityLevel: onlyErrors,
+/** @throws if the file is no model that the runtime can load, or not on this device */
+export const openSession = (file: string, { device, threads, profile }: TowerSettings): Promise<InferenceSession> => {
+  env.logLevel = nothing.level
+  return InferenceSession.create(file, {
+    executionProviders: [device],
+    logSeverityLevel: nothing.severity,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   })
+}
+
+/** What the runtime on this platform knows of, whether it is installed and works or not. */
+export const supportedDevices = (): readonly string[] => listSupportedBackends().map(({ name }) => name)

@@ -1,18 +1,39 @@
 import { Tensor } from 'onnxruntime-node'
 import type { TextTower } from '../models/model.ts'
+import type { Device, DeviceChoice } from './device.ts'
 import { graphOf, outputName, type TextInput, textInput } from './graph.ts'
+import { openOnDevice, type Placed } from './onDevice.ts'
 import { type Rows, rowsOf, stack } from './rows.ts'
 import { openSession, type Tower, type TowerSettings } from './session.ts'
-import { openTokenizer } from './tokenizer.ts'
+import { openTokenizer, type Tokenize } from './tokenizer.ts'
 
 export type RunTexts = (texts: readonly string[]) => Promise<Rows & { readonly truncated: readonly number[] }>
 
+export type TextSettings = { readonly device: DeviceChoice; readonly threads: number | undefined }
+
 /**
- * Loads the text tower and its tokenizer. Texts run one by one, each at its own length where the model allows it, and so
- * always with the same result whatever else is asked.
+ * Loads the text tower and its tokenizer. Where no device was named it runs on the CPU: a query is one short text, which
+ * is done there before a GPU has started.
  */
-export const openTextTower = async (tower: TextTower, settings: TowerSettings): Promise<Tower<RunTexts>> => {
-  const [session, tokenize] = await Promise.all([openSession(tower.file, settings), openTokenizer(tower)])
+export const openTextTower = async (tower: TextTower, { device, threads }: TextSettings): Promise<Placed<RunTexts>> => {
+  const tokenize = openTokenizer(tower)
+  // Its error surfaces where it is awaited, which a session that cannot be opened comes before.
+  tokenize.catch(() => {})
+  return openOnDevice({
+    candidates: [device === 'auto' ? 'cpu' : device] satisfies Device[],
+    threads,
+    fileFor: () => tower.file,
+    open: async (file, settings) => load({ ...tower, file }, await tokenize, settings),
+    trial: (run) => run(['a']),
+  })
+}
+
+/**
+ * Texts run one by one, each at its own length where the model allows it, and so always with the same result whatever
+ * else is asked.
+ */
+const load = async (tower: TextTower, tokenize: Tokenize, settings: TowerSettings): Promise<Tower<RunTexts>> => {
+  const session = await openSession(tower.file, settings)
   const feed = feeder(tower, textInput(graphOf(session), tower))
   const output = outputName(graphOf(session), tower.output)
   return {
@@ -26,6 +47,7 @@ export const openTextTower = async (tower: TextTower, settings: TowerSettings): 
       }
       return { ...stack(parts), truncated }
     },
+    endProfile: () => session.endProfiling(),
     release: () => session.release(),
   }
 }

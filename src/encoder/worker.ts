@@ -1,8 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { DeviceFailure } from './device.ts'
+import { isOutOfMemory } from './halving.ts'
 import { openImageTower, type RunPictures } from './imageTower.ts'
-import { closeMessage, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
+import { closeMessage, type Failure, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
 import { throughGate } from './nativeGate.ts'
-import type { Tower } from './session.ts'
+import type { Placed } from './onDevice.ts'
 import { openTextTower, type RunTexts } from './textTower.ts'
 
 /*
@@ -14,27 +16,29 @@ const port = parentPort!
 const settings = workerData as WorkerSettings
 const { model } = settings
 
-let image: Promise<Tower<RunPictures>> | undefined
-let text: Promise<Tower<RunTexts>> | undefined
+let image: Promise<Placed<RunPictures>> | undefined
+let text: Promise<Placed<RunTexts>> | undefined
 
 /** A tower loads at its first use: a search needs no image tower. Memory that was shared is read in place. */
 const answer = async (task: Task): Promise<FromWorker> => {
   const { id } = task
   const file = task.kind === 'pictures' ? model.image.file : model.text.file
-  let during: 'load' | 'run' = 'load'
+  let during: Failure['during'] = 'load'
   try {
     if (task.kind === 'pictures') {
       image ??= openImageTower(model.image, settings)
-      const { run } = await image
+      const { run, placement } = await image
       during = 'run'
-      return { id, ...(await run(new Uint8Array(task.pixels), task.count)), truncated: [] }
+      return { id, ...(await run(new Uint8Array(task.pixels), task.count)), truncated: [], placement }
     }
     text ??= openTextTower(model.text, settings)
-    const { run } = await text
+    const { run, placement } = await text
     during = 'run'
-    return { id, ...(await run(task.texts)) }
+    return { id, ...(await run(task.texts)), placement }
   } catch (error) {
-    return { id, during, file, message: error instanceof Error ? error.message : String(error) }
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof DeviceFailure) return { id, during: 'device', device: error.device, file, message }
+    return { id, during: isOutOfMemory(error) ? 'memory' : during, file, message }
   }
 }
 

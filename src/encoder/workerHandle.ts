@@ -74,14 +74,26 @@ const spawn = (workerData: WorkerSettings): Worker => {
   return new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
 }
 
-const modelFailure = ({ during, file, message }: Failure, { name }: Model): EncoderError =>
-  during === 'load'
-    ? new EncoderError('model-unreadable', `Expected ${file} to be a model that can be loaded, got: ${message}`, {
-        remedy: `The file may be damaged: vidgrep models verify ${name}`,
-      })
-    : new EncoderError('encoding-failed', `Expected ${file} to give embeddings, got: ${message}`, {
-        remedy: `Check that the model's description fits its files: vidgrep models verify ${name}`,
-      })
+const modelFailure = ({ during, file, message, device }: Failure, { name }: Model): EncoderError => {
+  if (during === 'device') {
+    return new EncoderError('device-unavailable', `Expected ${file} to run on ${device}, got: ${message}`, {
+      remedy: `Use --device cpu; how a GPU is set up: docs/gpu.md`,
+    })
+  }
+  if (during === 'memory') {
+    return new EncoderError('out-of-memory', `Expected memory enough to run ${file}, got: ${message}`, {
+      remedy: 'End other programs, or take a smaller model: vidgrep models list',
+    })
+  }
+  if (during === 'load') {
+    return new EncoderError('model-unreadable', `Expected ${file} to be a model that can be loaded, got: ${message}`, {
+      remedy: `The file may be damaged: vidgrep models verify ${name}`,
+    })
+  }
+  return new EncoderError('encoding-failed', `Expected ${file} to give embeddings, got: ${message}`, {
+    remedy: `Check that the model's description fits its files: vidgrep models verify ${name}`,
+  })
+}
 
 const crashed = (how: string, cause?: unknown): EncoderError =>
   new EncoderError('encoder-crashed', `Expected the encoder to run on, got its end${how}`, {

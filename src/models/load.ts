@@ -97,7 +97,19 @@ const loadKnown = async (entry: ManifestEntry, precision: Precision): Promise<Mo
       : new ModelError('model-damaged', `Expected ${path} to have ${file.bytes} bytes, got ${bytes}`, { remedy })
   }
   const { image, text } = towerFiles(entry, precision)
-  return locate({ ...entry, image: { ...entry.image, file: image }, text: { ...entry.text, file: text } }, folder)
+  const half = precision.image === undefined && (await halfFile(entry, folder))
+  const model = locate(
+    { ...entry, image: { ...entry.image, file: image }, text: { ...entry.text, file: text } },
+    folder,
+  )
+  return half ? { ...model, image: { ...model.image, halfFile: half } } : model
+}
+
+/** The image tower in half precision, if it was pulled too. */
+const halfFile = async (entry: ManifestEntry, folder: string): Promise<string | undefined> => {
+  const { image } = towerFiles(entry, { image: 'fp16' })
+  const file = (await expectedFiles(entry, folder, { image: 'fp16' })).find(({ path }) => path === image)
+  return file && image !== entry.image.file && (await fileState(folder, file)).right ? join(folder, image) : undefined
 }
 
 const loadFolder = async (folder: string): Promise<Model> => {

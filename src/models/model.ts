@@ -22,6 +22,8 @@ export type Model = {
 
 export type ImageTower = {
   readonly file: string
+  /** The same tower in half precision, for a GPU; where it is on disk. */
+  readonly halfFile?: string | undefined
   /** Edge of the square input in pixels. */
   readonly size: number
   readonly resize: ResizeRule

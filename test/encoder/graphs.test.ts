@@ -76,6 +76,16 @@ describe('pictures', () => {
   })
 })
 
+test('half precision in and out gives nearly the same embeddings', async () => {
+  await withModel(tiny('image-half', 'text-hub'), async (encoder) => {
+    for (const [i, row] of (await encoder.encodePictures(pictures)).entries()) {
+      const cosine = row.reduce((sum, value, k) => sum + value * expected.pictures[i][k], 0)
+      expect(cosine).toBeGreaterThan(0.99999)
+      expect(cosine).toBeLessThan(1 - 1e-9)
+    }
+  })
+})
+
 describe('texts', () => {
   test.each([
     ['text-hub', 'int64, any length', undefined, 'unpadded'],

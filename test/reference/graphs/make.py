@@ -18,15 +18,15 @@ image_weights = random.standard_normal((3 * size * size, dimension)).astype(np.f
 text_weights = random.standard_normal((words, dimension)).astype(np.float32)
 mean = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 std = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-types = {"f32": TensorProto.FLOAT, "u8": TensorProto.UINT8, "i32": TensorProto.INT32, "i64": TensorProto.INT64}
+types = {"f16": TensorProto.FLOAT16, "f32": TensorProto.FLOAT, "u8": TensorProto.UINT8, "i32": TensorProto.INT32, "i64": TensorProto.INT64}
 
 
-def make(name, inputs, output, nodes, constants):
+def make(name, inputs, output, nodes, constants, kind="f32"):
     graph = helper.make_graph(
         nodes,
         name,
         [helper.make_tensor_value_info(n, types[t], shape) for n, t, shape in inputs],
-        [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, output[1])],
+        [helper.make_tensor_value_info(output[0], types[kind], output[1])],
         [numpy_helper.from_array(value, n) for n, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -91,14 +91,30 @@ def text(name, tensor, kind, output, shape, mask=False, unit=False):
     make(name, inputs, (output, [shape[0], dimension] if len(shape) == 2 else [dimension]), nodes, constants)
 
 
+def image_half(name):
+    """float16 [b, 3, size, size] in and out, computed in float32 as not every processor multiplies in float16."""
+    nodes = [
+        node("Cast", ["pixel_values"], "float", to=TensorProto.FLOAT),
+        node("Reshape", ["float", "flat"], "row"),
+        node("MatMul", ["row", "weights"], "raw"),
+        node("Cast", ["raw"], "image_embeds", to=TensorProto.FLOAT16),
+    ]
+    make(name, [("pixel_values", "f16", ["batch", 3, size, size])], ("image_embeds", ["batch", dimension]), nodes,
+         {"flat": np.array([-1, 3 * size * size], np.int64), "weights": image_weights}, kind="f16")
+
+
 image("image-hub", "pixel_values", "image_embeds", ["batch", 3, size, size], unit=False)
 image("image-fixed", "image", "embedding", [1, 3, size, size], unit=True)
 image("image-bare", "image", "embedding", [3, size, size], unit=True)
 image_bytes("image-bytes")
+image_half("image-half")
 text("text-hub", "input_ids", "i64", "text_embeds", ["batch", "tokens"])
 text("text-hub-mask", "input_ids", "i64", "text_embeds", ["batch", "tokens"], mask=True)
 text("text-fixed", "text", "i32", "embedding", [1, 77], unit=True)
 text("text-bare", "text", "i32", "embedding", [77], unit=True)
+
+# Needs as many numbers as it is told to: more than there is memory for, where a test wants that.
+make("huge", [("length", "i64", [1])], ("zeros", ["length"]), [node("ConstantOfShape", ["length"], "zeros")], {})
 
 pictures = np.array([[(i * 37 + n * 11) % 256 for n in range(size * size * 3)] for i in range(3)], np.uint8)
 planes = ((pictures.reshape(3, size, size, 3) / np.float32(255) - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
