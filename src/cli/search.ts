@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { SearchQueryOptions, SearchResult } from '../index.ts'
 import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
+import { hintAtClip } from './hint.ts'
 import { withIndex } from './open.ts'
 import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
@@ -69,7 +70,10 @@ const search = async (args: Arguments, { signal }: Context): Promise<ExitCode> =
     index.search(args.query.join(' '), { ...options, signal }),
   )
   if (args.json) printJson(toJson(found))
-  else tell(found)
+  else {
+    tell(found)
+    await hintAtClip(found.model)
+  }
   if (args.pictures === undefined && args.sheet === undefined) return exitCodes.done
   const { writePictures } = await import('./pictures.ts')
   return writePictures(found, args, signal)
@@ -99,7 +103,11 @@ const tell = ({ moments, bestScore, threshold, model }: SearchResult): void => {
   for (const { rank, score, t, path } of moments) {
     print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${formatTimestamp(t)}  ${path}`)
   }
-  if (moments.length > 0) return
+  if (moments.length > 0) {
+    if (threshold === undefined)
+      warn(`${model} has no measured threshold: these are its best, good or not. To set one: --threshold`)
+    return
+  }
   if (bestScore === undefined) warn('Nothing to search in: no point of the collection fits these filters.')
   else {
     warn(`No moment reaches the threshold of ${threshold} (${model}); the best score was ${bestScore.toFixed(2)}.`)
