@@ -3,6 +3,7 @@ import { openEncoder } from './encoder/open.ts'
 import { UsageError } from './errors.ts'
 import { type GridSettings, gridSettings } from './frames/grid.ts'
 import type { IngestEvent } from './ingest/events.ts'
+import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
 import { listModels, loadModel } from './models/load.ts'
@@ -155,8 +156,10 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       checkEvery(everySeconds)
       checkJobs(jobs)
       const checked = gridSettings(grid)
+      const found = await findFiles(paths, signal)
+      const encoder = await encoderOf()
       store ??= await openStore(settings.store, { ...access, create, signal })
-      yield* ingest(paths, { store, encoder: await encoderOf(), everySeconds, grid: checked, jobs, force, signal })
+      yield* ingest(found, { store, encoder, everySeconds, grid: checked, jobs, force, signal })
     },
     search: async (query, { n, gapSeconds, signal, onTruncated, ...rest } = {}) => {
       const threshold = rest.threshold ?? model.threshold

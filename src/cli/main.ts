@@ -34,6 +34,14 @@ const commands = [
   doctorCommand,
 ]
 
+/** A number that is none becomes NaN, which nobody asked for. */
+const expectNumbers = (args: Readonly<Record<string, unknown>>): true => {
+  const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]))
+  if (wrong === undefined) return true
+  const option = wrong.length > 1 ? `--${wrong}` : `-${wrong}`
+  throw new UsageError(`Expected a number for ${option}`, { remedy: 'See: vidgrep --help' })
+}
+
 const parser = yargs(words)
   .scriptName('vidgrep')
   .usage('$0 <command>\n\nType what you want to see, get the video and the second where it happens.')
@@ -43,6 +51,7 @@ const parser = yargs(words)
   .example('$0 search "a red car"', 'as often as you like')
   .recommendCommands()
   .strict()
+  .check(expectNumbers)
   .version(version)
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })

@@ -61,8 +61,8 @@ export const planPatches = (
 }
 
 /**
- * The model's own resize rule as a view. `edge-crop` rounds as torchvision's Resize and CenterCrop do: the longer edge
- * down, half a pixel of crop offset to the even side. A frame too oblong for squares is squashed whole instead: a crop
+ * The model's own resize rule as a view. `edge-crop` rounds as the reference preprocessing does: the longer edge and the
+ * crop's offset both down. A frame too oblong for squares is squashed whole instead: a crop
  * would show less than a twenty-fourth of it.
  */
 export const wholeFrameView = (
@@ -74,11 +74,14 @@ export const wholeFrameView = (
   if (resize === 'squash' || width === height || isTooOblong(info)) return { width: size, height: size }
   const shorter = Math.min(width, height)
   const scaled = { width: Math.floor((size * width) / shorter), height: Math.floor((size * height) / shorter) }
-  const crop = { x: halfToEven(scaled.width - size), y: halfToEven(scaled.height - size), width: size, height: size }
+  const crop = {
+    x: Math.floor((scaled.width - size) / 2),
+    y: Math.floor((scaled.height - size) / 2),
+    width: size,
+    height: size,
+  }
   return { ...scaled, crop }
 }
-
-const halfToEven = (n: number): number => (n % 4 === 3 ? (n + 1) / 2 : Math.floor(n / 2))
 
 const squaresView = (info: { width: number; height: number }, edge: number, size: number): View => ({
   width: Math.round((info.width * size) / edge),

@@ -1,13 +1,12 @@
-import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { resolve, sep } from 'node:path'
+import { sep } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
 import type { Store } from '../store/store.ts'
-import { findVideos } from '../video/walk.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { type DecodeContext, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from './events.ts'
+import type { FoundFiles } from './find.ts'
 import type { SamplingSettings } from './job.ts'
 import { merge } from './merge.ts'
 import { write } from './write.ts'
@@ -26,17 +25,16 @@ export type IngestOptions = SamplingSettings & {
 const lookAheadFrames = 6
 
 /**
- * Files and folders → points in the store. Hands out what happens; ends with `done`.
+ * Files → points in the store. Hands out what happens; ends with `done`.
  *
  * Nothing is done twice: complete videos cost a look at the file, unfinished ones go on where they were. A video that
  * fails does not stop the others. Ended by `signal`, everything encoded so far is kept.
  * @throws StoreError, EncoderError when the run as a whole cannot go on
  */
-export async function* ingest(roots: readonly string[], options: IngestOptions): AsyncGenerator<IngestEvent, void> {
+export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncGenerator<IngestEvent, void> {
   const { store, encoder, signal } = options
   const startedMs = performance.now()
-  const found = await list(roots, signal)
-  yield* found.skipped
+  yield* found.skipped.map((skipped) => ({ type: 'skipped' as const, ...skipped }))
   yield { type: 'found', videos: found.paths.length, bytes: found.bytes }
 
   const catalogue = await openCatalogue(store, signal)
@@ -58,40 +56,15 @@ export async function* ingest(roots: readonly string[], options: IngestOptions):
     yield event
   }
   await store.optimize({ signal })
-  yield* vanished(roots, found.paths, catalogue)
+  yield* vanished(found, catalogue)
   yield { type: 'done', totals: totalsOf(results, found.skipped.length, (performance.now() - startedMs) / 1000) }
 }
 
-const list = async (roots: readonly string[], signal?: AbortSignal) => {
-  const paths: string[] = []
-  const skipped: IngestEvent[] = []
-  let bytes = 0
-  for await (const item of findVideos(roots, { signal })) {
-    if ('skipped' in item) {
-      skipped.push({ type: 'skipped', path: item.path, reason: item.skipped })
-    } else {
-      paths.push(item.path)
-      bytes += await sizeOf(item.path)
-    }
-  }
-  return { paths, skipped, bytes }
-}
-
-/** Only for the progress: a file that cannot be looked at fails later, with its reason. */
-const sizeOf = async (path: string): Promise<number> => {
-  try {
-    return (await stat(path)).size
-  } catch {
-    return 0
-  }
-}
-
 /** Known files under the roots that are not there any more. */
-function* vanished(roots: readonly string[], found: readonly string[], catalogue: Catalogue): Generator<IngestEvent> {
-  const present = new Set(found)
-  const folders = roots.map((root) => resolve(root))
+function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): Generator<IngestEvent> {
+  const present = new Set(paths)
   for (const path of catalogue.paths()) {
-    const within = folders.some((folder) => path === folder || path.startsWith(folder + sep))
+    const within = roots.some((root) => path === root || path.startsWith(root + sep))
     if (within && !present.has(path)) yield { type: 'vanished', path }
   }
 }

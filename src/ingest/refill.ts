@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises'
 import type { Encoder } from '../encoder/encoder.ts'
 import type { Store, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { IngestEvent, IngestTotals } from './events.ts'
+import { findFiles } from './find.ts'
 import { ingest } from './ingest.ts'
 import { settingsOfLine } from './job.ts'
 
@@ -68,7 +69,13 @@ async function* indexRecords(
   let totals = noTotals
   for (const line of new Set(left.map(({ settings }) => settings))) {
     const paths = left.filter(({ settings }) => settings === line).map(({ path }) => path)
-    for await (const event of ingest(paths, { store: into, encoder, jobs, signal, ...settingsOfLine(line) })) {
+    for await (const event of ingest(await findFiles(paths, signal), {
+      store: into,
+      encoder,
+      jobs,
+      signal,
+      ...settingsOfLine(line),
+    })) {
       if (event.type === 'done') totals = sumOf(totals, event.totals)
       else if (event.type !== 'found' && event.type !== 'vanished') yield event
     }

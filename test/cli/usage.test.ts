@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../ingest/indexing.ts'
 import { vidgrep } from './program.ts'
 
-const commands = ['index', 'search', 'videos', 'remove', 'prune', 'frame', 'models', 'migrate', 'doctor']
+const commands = ['index', 'search', 'videos', 'remove', 'prune', 'frame', 'models', 'reindex', 'migrate', 'doctor']
 
 describe('help', () => {
   it('shows every command', async () => {
@@ -24,15 +25,15 @@ describe('wrong usage', () => {
     ['an unknown option', ['search', 'x', '--treshold', '3'], /treshold. Did you mean --threshold\?/],
     ['a missing argument', ['index'], /at least 1/],
     ['a choice that does not exist', ['index', '.', '--grid', 'hex'], /patches/],
-    ['a number that is none', ['search', 'x', '-n', 'many', '--store', '.'], /Expected/],
+    ['a number that is none', ['search', 'x', '-n', 'many'], /Expected/],
     ['a model that does not exist', ['index', '.', '--model', 'startr'], /starter/],
-    ['a folder that does not exist', ['index', './no-such-folder', '--store', '.'], /no-such-folder/],
-    ['a time that is none', ['search', 'x', '--after', 'soon', '--store', '.'], /1:02:03/],
-    ['jobs that are none', ['index', '.', '--jobs', '0', '--store', '.'], /jobs/],
-    ['threads that are none', ['index', '.', '--threads', 'x', '--store', '.'], /threads/],
-    ['a time between frames that is none', ['index', '.', '--every', 'x', '--store', '.'], /0 or more/],
+    ['a folder that does not exist', ['index', './no-such-folder'], /no-such-folder/],
+    ['a time that is none', ['search', 'x', '--after', 'soon'], /1:02:03/],
+    ['jobs that are none', ['index', '.', '--jobs', '0'], /jobs/],
+    ['threads that are none', ['index', '.', '--threads', 'x'], /threads/],
+    ['a time between frames that is none', ['index', '.', '--every', 'x'], /0 or more/],
   ])('%s exits with 2, says what is wrong and prints no result', async (_, words, message) => {
-    const { code, stdout, stderr } = await vidgrep(words)
+    const { code, stdout, stderr } = await vidgrep(words, { VIDGREP_HOME: await temporaryFolder() })
     expect(stderr).toMatch(message)
     expect(stderr).not.toMatch(/\n\s+at /)
     expect(stdout).toBe('')
