@@ -31,7 +31,7 @@ describe('wrong usage', () => {
     ['a time that is none', ['search', 'x', '--after', 'soon'], /1:02:03/],
     ['jobs that are none', ['index', '.', '--jobs', '0'], /jobs/],
     ['threads that are none', ['index', '.', '--threads', 'x'], /threads/],
-    ['a time between frames that is none', ['index', '.', '--every', 'x'], /0 or more/],
+    ['a time between frames that is none', ['index', '.', '--every=-1'], /0 or more/],
   ])('%s exits with 2, says what is wrong and prints no result', async (_, words, message) => {
     const { code, stdout, stderr } = await vidgrep(words, { VIDGREP_HOME: await temporaryFolder() })
     expect(stderr).toMatch(message)
