@@ -54,7 +54,7 @@ export const listModels = async (): Promise<readonly ListedModel[]> => [
 
 const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
   const folder = modelFolder(entry)
-  const files = await expectedFiles(entry, folder, {})
+  const files = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
   const states = await Promise.all(files.map((file) => fileState(folder, file)))
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? file.aboutBytes ?? 0), 0)
   return { ...entry, folder, bytes, onDisk: states.every(({ right }) => right), added: false }
@@ -83,8 +83,25 @@ const nearest = (name: string, names: readonly string[]): string[] => {
   return ranked.filter(({ far }) => far <= closest + 1).map(({ known }) => known)
 }
 
-const loadKnown = async (entry: ManifestEntry, precision: Precision): Promise<Model> => {
+/**
+ * The exact towers, but for a smaller text tower that was pulled in its place. That is no other model: what is stored
+ * comes from the image tower.
+ */
+export const precisionOnDisk = async (entry: ManifestEntry, folder: string): Promise<Precision> => {
+  const files = await expectedFiles(entry, folder, {})
+  const exact = files.find(({ path }) => path === entry.text.file)
+  if (!exact || (await fileState(folder, exact)).right) return {}
+  for (const text of ['fp16', 'int8'] as const) {
+    const path = towerFiles(entry, { text }).text
+    const smaller = (await expectedFiles(entry, folder, { text })).find((file) => file.path === path)
+    if (path !== exact.path && smaller && (await fileState(folder, smaller)).right) return { text }
+  }
+  return {}
+}
+
+const loadKnown = async (entry: ManifestEntry, wanted: Precision): Promise<Model> => {
   const folder = modelFolder(entry)
+  const precision = wanted.text === undefined ? { ...wanted, ...(await precisionOnDisk(entry, folder)) } : wanted
   const remedy = entry.carried ? 'Install vidgrep again' : `Pull it: vidgrep models pull ${entry.name}`
   for (const file of await expectedFiles(entry, folder, precision)) {
     const { bytes, right } = await fileState(folder, file)

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { hashFile } from './download.ts'
 import { fileState } from './files.ts'
-import { expectedFiles, findModel, loadModel, readDescription } from './load.ts'
+import { expectedFiles, findModel, loadModel, precisionOnDisk, readDescription } from './load.ts'
 import { addedFolder, knownModels, modelFolder, pulledFolder } from './registry.ts'
 
 export type CheckedFile = {
@@ -25,7 +25,7 @@ export const verifyModel = async (
   const checked: CheckedFile[] = []
   for (const { path, sha256 } of files) {
     const file = join(folder, path)
-    const there = (await fileState(folder, { path })).bytes !== undefined
+    const there = await isThere(folder, path)
     const found = there ? (await hashFile(file, signal)).digest('hex') : undefined
     checked.push({ path: file, expected: sha256, found, right: there && (sha256 === null || sha256 === found) })
   }
@@ -41,8 +41,18 @@ const describedFiles = async (name: string) => {
   }
   const entry = await findModel(name)
   const folder = modelFolder(entry)
-  return { folder, files: await expectedFiles(entry, folder, {}) }
+  const needed = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
+  const variants = [{ image: 'fp16' }, { text: 'fp16' }, { text: 'int8' }] as const
+  const others = (await Promise.all(variants.map((precision) => expectedFiles(entry, folder, precision)))).flat()
+  const files = new Map(needed.map((file) => [file.path, file]))
+  for (const file of others) {
+    if (!files.has(file.path) && (await isThere(folder, file.path))) files.set(file.path, file)
+  }
+  return { folder, files: [...files.values()] }
 }
+
+const isThere = async (folder: string, path: string): Promise<boolean> =>
+  (await fileState(folder, { path })).bytes !== undefined
 
 /** @returns the folder where a model is or would be */
 export const modelPath = async (name: string): Promise<string> =>

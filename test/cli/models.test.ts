@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { knownModels } from '../../src/models/registry.ts'
@@ -97,10 +97,15 @@ describe('models pull', () => {
     expect(await readdir(join(home, 'cache/models'))).toEqual([])
   })
 
-  it('takes the smaller towers that are asked for', async () => {
+  it('takes the towers that are asked for, all of which count as on disk and are verified', async () => {
     await models('pull', 'clip-vit-b-32', '--fp16', '--int8-text', '--mirror', mirror, '--trust')
-    const files = requests.map(({ path }) => path.split('/').at(-1)).sort()
-    expect(files).toEqual(['text_model_quantized.onnx', 'tokenizer.json', 'vision_model_fp16.onnx'])
+    const files = ['text_model_quantized.onnx', 'tokenizer.json', 'vision_model.onnx', 'vision_model_fp16.onnx']
+    expect(requests.map(({ path }) => path.split('/').at(-1)).sort()).toEqual(files)
+    const listed = JSON.parse((await models('--json')).stdout)
+    expect(listed[1]).toMatchObject({ name: 'clip-vit-b-32', onDisk: true })
+    const [{ files: verified }] = JSON.parse((await models('verify', 'clip-vit-b-32', '--json')).stdout)
+    expect(verified.map(({ path }: { path: string }) => basename(path)).sort()).toEqual(files)
+    expect(verified.every(({ right }: { right: boolean }) => right)).toBe(true)
   })
 
   it('wants a licence for research only to be accepted', async () => {
@@ -174,6 +179,14 @@ describe('models pull', () => {
     const { code, stderr } = await models(...words)
     expect(stderr).toMatch(message)
     expect(code).toBe(2)
+  })
+})
+
+describe('help', () => {
+  it.each(['', 'list', 'pull', 'verify', 'remove', 'path', 'add'])('of models %s shows every option', async (word) => {
+    const { code, stdout } = await models(...(word ? [word] : []), '--help')
+    expect(code).toBe(0)
+    expect(stdout).toMatchSnapshot()
   })
 })
 

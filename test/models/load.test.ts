@@ -87,3 +87,29 @@ describe('listModels', () => {
     expect(starterEntry).toMatchObject({ onDisk: true, bytes: 34_493_221 + 24_391_430 + 466_081, folder: starter })
   })
 })
+
+describe('a known model whose text tower was pulled in 8 bits only', () => {
+  let home: string
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), 'vidgrep-models-'))
+    process.env.VIDGREP_HOME = home
+  })
+  afterEach(async () => {
+    delete process.env.VIDGREP_HOME
+    await rm(home, { recursive: true })
+  })
+
+  test('is the same model, with that tower', async () => {
+    const folder = join(home, 'cache/models/clip-vit-b-32')
+    const paths = ['onnx/vision_model.onnx', 'onnx/text_model_quantized.onnx', 'tokenizer.json']
+    await mkdir(join(folder, 'onnx'), { recursive: true })
+    for (const path of paths) await writeFile(join(folder, path), 'some bytes')
+    const files = Object.fromEntries(paths.map((path) => [path, { bytes: 10, sha256: '0'.repeat(64) }]))
+    await writeFile(join(folder, 'pulled.json'), JSON.stringify({ source: 'here', files }))
+    const model = await loadModel('clip-vit-b-32')
+    expect(model).toMatchObject({ id: 'openai-clip-vit-b-32', text: { file: join(folder, paths[1]!) } })
+    expect((await listModels()).find(({ name }) => name === 'clip-vit-b-32')).toMatchObject({ onDisk: true })
+    await rm(join(folder, paths[1]!))
+    await expect(loadModel('clip-vit-b-32')).rejects.toMatchObject({ code: 'model-missing' })
+  })
+})

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs'
 import { UsageError } from '../../errors.ts'
 import { findModel } from '../../models/load.ts'
 import type { ManifestEntry } from '../../models/manifest.ts'
-import { type PlanOptions, planPull } from '../../models/plan.ts'
+import { type PlanOptions, type PullPlan, planPull } from '../../models/plan.ts'
 import type { Pulled } from '../../models/pull.ts'
 import { knownModels } from '../../models/registry.ts'
 import { jsonOption } from '../options.ts'
@@ -49,8 +49,8 @@ const pullOptions = (yargs: Argv) =>
       default: false,
       describe: 'Agree to a licence that allows research only',
     })
-    .option('fp16', { type: 'boolean', default: false, describe: 'The half-precision image tower, for a GPU' })
-    .option('fp16-text', { type: 'boolean', default: false, describe: 'The half-precision text tower, for a GPU' })
+    .option('fp16', { type: 'boolean', default: false, describe: 'The half-precision image tower too, for a GPU' })
+    .option('fp16-text', { type: 'boolean', default: false, describe: 'The half-precision text tower: half the size' })
     .option('int8-text', {
       type: 'boolean',
       default: false,
@@ -67,25 +67,37 @@ const pullOptions = (yargs: Argv) =>
     .example('$0 models pull clip-rn50x4 --mirror https://hf-mirror.example', 'from a mirror')
     .example('$0 models pull --all --dry-run', 'the plan of every model')
 
-const planOptions = ({ mirror, fp16, fp16Text, int8Text }: Arguments): PlanOptions => {
+/** What is pulled one after the other: the exact image tower is always there, as a CPU needs it. */
+const planOptions = ({ mirror, fp16, fp16Text, int8Text }: Arguments): readonly PlanOptions[] => {
   if (fp16Text && int8Text) {
     throw new UsageError('Expected one text tower, got --fp16-text and --int8-text', {
       remedy: 'Leave one of them out',
     })
   }
-  return { mirror, image: fp16 ? 'fp16' : 'fp32', text: int8Text ? 'int8' : fp16Text ? 'fp16' : 'fp32' }
+  const exact = { mirror, text: int8Text ? 'int8' : fp16Text ? 'fp16' : 'fp32' } as const
+  return fp16 ? [exact, { ...exact, image: 'fp16' }] : [exact]
+}
+
+const planOf = (entry: ManifestEntry, args: Arguments): PullPlan => {
+  const plans = planOptions(args).map((options) => planPull(entry, options))
+  const files = new Map(plans.flatMap((plan) => plan.files).map((file) => [file.path, file]))
+  return { ...plans[0]!, files: [...files.values()] }
 }
 
 const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const entry = await entryNamed(args)
-  const plan = planPull(entry, planOptions(args))
-  const totalBytes = bytesOf(plan.files)
-  if (!args.json) warn(`${entry.name}: ${formatBytes(totalBytes)}, licence: ${licenceOf(entry)}`)
-  const progress = openPullProgress({ quiet: args.json, terminal: process.stderr.isTTY, totalBytes })
+  const { name, folder, files } = planOf(entry, args)
+  if (!args.json) warn(`${name}: ${formatBytes(bytesOf(files))}, licence: ${licenceOf(entry)}`)
   const { pullModel } = await import('../../models/pull.ts')
   const { trust, acceptLicence } = args
-  const options = { ...planOptions(args), trust, acceptLicence, signal, onProgress: progress.show }
-  const pulled = await pullModel(entry.name, options).finally(() => progress.end())
+  const fetched: string[] = []
+  for (const options of planOptions(args)) {
+    const totalBytes = bytesOf(planPull(entry, options).files)
+    const progress = openPullProgress({ quiet: args.json, terminal: process.stderr.isTTY, totalBytes })
+    const all = { ...options, trust, acceptLicence, signal, onProgress: progress.show }
+    fetched.push(...(await pullModel(name, all).finally(() => progress.end())).files)
+  }
+  const pulled = { name, folder, files: fetched }
   if (args.json) printJson({ ...pulled, licence: entry.licence, licenceUrl: entry.licenceUrl ?? null })
   else tell(pulled)
   return exitCodes.done
@@ -111,13 +123,13 @@ const tell = ({ name, folder, files }: Pulled): void => {
 /** Touches neither network nor disk. */
 const planned = async (args: Arguments): Promise<ExitCode> => {
   const entries = args.all ? (await knownModels()).filter(({ source }) => source) : [await entryNamed(args)]
-  const plans = entries.map((entry) => ({ entry, plan: planPull(entry, planOptions(args)) }))
+  const plans = entries.map((entry) => ({ entry, plan: planOf(entry, args) }))
   if (args.json) printJson(plans.map(({ entry, plan }) => ({ ...plan, licence: entry.licence })))
   else for (const { entry, plan } of plans) tellPlan(entry, plan)
   return exitCodes.done
 }
 
-const tellPlan = (entry: ManifestEntry, { name, files }: ReturnType<typeof planPull>): void => {
+const tellPlan = (entry: ManifestEntry, { name, files }: PullPlan): void => {
   print(`${name}: ${formatBytes(bytesOf(files))}, licence: ${licenceOf(entry)}`)
   for (const { url, bytes, aboutBytes, sha256, target } of files) {
     print(`  ${url}`)
