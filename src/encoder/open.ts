@@ -73,7 +73,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
 }
 
 /** [from, to) for each `size` of `length`. */
-const slices = (length: number, size: number): [number, number][] =>
+export const slices = (length: number, size: number): [number, number][] =>
   Array.from({ length: Math.ceil(length / size) }, (_, i) => [i * size, Math.min(length, (i + 1) * size)])
 
 const expectCount = (name: string, value: number): void => {

@@ -48,6 +48,16 @@ export const createQueue = (concurrency: number): Queue => {
   }
 }
 
+/** Rejects at once when the signal does; what was waited for goes on. */
+export const untilAborted = <T>(pending: Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+  if (!signal) return pending
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
 /** One listener a signal, however many tasks wait for it: Node warns of a leak at the eleventh. */
 const createWatch = () => {
   const watched = new WeakMap<AbortSignal, Set<() => void>>()

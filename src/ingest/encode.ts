@@ -62,16 +62,24 @@ const pointOf = ({ job, frame, planned, id }: Patch, vector: Float32Array): Poin
   box: planned.box,
 })
 
-/** One buffer serves all batches: the encoder has taken its content when the next one is asked for. */
+/**
+ * One buffer serves all batches: the encoder has taken its content when the next one is asked for. It is only replaced
+ * when the encoder has found out that batches of another size run better.
+ */
 async function* batches(decoded: AsyncIterable<Decoded>, encoder: Encoder): AsyncGenerator<Batch> {
   const patchBytes = encoder.model.image.size ** 2 * 3
-  const pixels = new Uint8Array(patchBytes * encoder.batchSize)
+  let size = encoder.batchSize
+  let pixels = new Uint8Array(patchBytes * size)
   let patches: Patch[] = []
   let passing: Passing[] = []
   const take = (): Batch => {
     const batch = { pixels: pixels.subarray(0, patches.length * patchBytes), patches, passing }
     patches = []
     passing = []
+    if (size !== encoder.batchSize) {
+      size = encoder.batchSize
+      pixels = new Uint8Array(patchBytes * size)
+    }
     return batch
   }
   for await (const item of decoded) {
@@ -83,7 +91,7 @@ async function* batches(decoded: AsyncIterable<Decoded>, encoder: Encoder): Asyn
     for (const patch of newPatches(item.job, item.frame, item.plan)) {
       patch.planned.cut(item.frame, pixels, patches.length * patchBytes)
       patches.push(patch)
-      if (patches.length === encoder.batchSize) yield take()
+      if (patches.length === size) yield take()
     }
   }
   if (patches.length > 0 || passing.length > 0) yield take()

@@ -1,0 +1,219 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Device } from '../../src/encoder/device.ts'
+import type { Encoder, OpenEncoder } from '../../src/encoder/encoder.ts'
+import { openEncoder } from '../../src/encoder/open.ts'
+import { openTunedEncoder } from '../../src/encoder/tuned.ts'
+import { type Tuning, type TuningMemory, tuningKey, tuningMemory } from '../../src/encoder/tuning.ts'
+import { loadModel } from '../../src/models/load.ts'
+
+const model = await loadModel('starter')
+const pictureBytes = model.image.size ** 2 * 3
+const pictures = (count: number) => new Uint8Array(count * pictureBytes)
+
+type Machine = {
+  readonly loadMs: number
+  readonly device?: Device
+  /** Milliseconds that a batch takes. */
+  readonly batchMs: (count: number, threads: number | undefined) => number
+}
+
+/** Encoders of a machine with a clock of its own, and what was done with them. */
+const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
+  let nowMs = 0
+  const opened: OpenEncoder[] = []
+  const closed: OpenEncoder[] = []
+  const batches: number[] = []
+  const open = async (_: unknown, options: OpenEncoder = {}): Promise<Encoder> => {
+    opened.push(options)
+    let placements: Encoder['placements'] = {}
+    return {
+      model,
+      batchSize: options.batchSize ?? 8,
+      get placements() {
+        return placements
+      },
+      encodePictures: async (pixels) => {
+        const count = pixels.length / pictureBytes
+        batches.push(count)
+        nowMs += batchMs(count, options.threads) + (placements.pictures ? 0 : loadMs)
+        placements = { pictures: { device, file: model.image.file, passedOver: [] } }
+        return Array.from({ length: count }, (_, i) => Float32Array.of(i))
+      },
+      encodeTexts: async () => [],
+      close: async () => void (closed.includes(options) || closed.push(options)),
+    }
+  }
+  const known = new Map<string, Tuning | undefined>()
+  const memory: TuningMemory = {
+    read: async (key) => known.get(key),
+    write: async (key, tuning) => void known.set(key, tuning),
+  }
+  return { opened, closed, batches, known, elapsed: () => nowMs, options: { open, memory, now: () => nowMs } }
+}
+
+/** `each` milliseconds a picture and `start` a batch. */
+const linear = (start: number, each: number) => (count: number) => start + each * count
+
+describe('openTunedEncoder', () => {
+  test('does nothing until a picture comes', async () => {
+    const { batches, elapsed, options } = machine({ loadMs: 100, batchMs: linear(0, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodeTexts(['a dog'])
+    expect(batches).toEqual([])
+    expect(elapsed()).toBe(0)
+    expect(encoder.batchSize).toBe(8)
+  })
+
+  test('takes the size that runs fastest and remembers it', async () => {
+    const { known, options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    expect(await encoder.encodePictures(pictures(3))).toHaveLength(3)
+    expect(encoder.batchSize).toBe(16)
+    const key = tuningKey(model.id, 'auto')
+    expect([...known.keys()]).toEqual([key])
+    expect(known.get(key)).toMatchObject({ batchSize: 16, threads: undefined, device: 'cpu', picturesPerSecond: 160 })
+  })
+
+  test('keeps the default where no other size is clearly faster', async () => {
+    const { options } = machine({ loadMs: 100, batchMs: linear(0.5, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodePictures(pictures(1))
+    expect(encoder.batchSize).toBe(8)
+  })
+
+  test('tries larger sizes on a GPU', async () => {
+    const { options } = machine({ loadMs: 500, device: 'cuda', batchMs: linear(4, 0.5) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodePictures(pictures(1))
+    expect(encoder.batchSize).toBe(64)
+  })
+
+  test('stops when the time for it is over: a heavy model gets the default after two pictures', async () => {
+    const { batches, elapsed, known, options } = machine({ loadMs: 4000, batchMs: linear(0, 900) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodePictures(pictures(8))
+    expect(batches).toEqual([1, 1, 8])
+    expect(elapsed()).toBe(4000 + 10 * 900)
+    expect(encoder.batchSize).toBe(8)
+    expect([...known.values()]).toMatchObject([{ batchSize: 8, picturesPerSecond: 1.1 }])
+  })
+
+  test.each([10, 30, 60, 100, 140])('spends little more than its budget at %d ms a picture', async (each) => {
+    const { elapsed, options } = machine({ loadMs: 300, batchMs: linear(0, each) })
+    const encoder = await openTunedEncoder(model, { ...options, budgetMs: 1200 })
+    await encoder.encodePictures(pictures(1))
+    expect(elapsed()).toBeLessThanOrEqual(300 + 2 * each + 1200 + 300)
+  })
+
+  test.runIf(availableParallelism() > 1)(
+    'takes a thread a core where that is faster, and closes the other',
+    async () => {
+      const all = availableParallelism()
+      const { opened, closed, known, options } = machine({
+        loadMs: 100,
+        batchMs: (count, threads) => (threads === all ? 3 : 5) * count,
+      })
+      const encoder = await openTunedEncoder(model, options)
+      await encoder.encodePictures(pictures(1))
+      expect(opened.map(({ threads }) => threads)).toEqual([undefined, all])
+      expect(closed).toEqual([opened[0]])
+      expect([...known.values()]).toMatchObject([{ threads: all }])
+      await encoder.close()
+      expect(closed).toHaveLength(2)
+    },
+  )
+
+  test('keeps the threads of the runtime where more do no better, and closes the other encoder', async () => {
+    const { opened, closed, options } = machine({ loadMs: 100, batchMs: linear(0, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodePictures(pictures(1))
+    expect(closed).toEqual(opened.slice(1))
+  })
+
+  test('measures nothing where both were given, or are remembered', async () => {
+    const given = machine({ loadMs: 100, batchMs: linear(0, 5) })
+    await (await openTunedEncoder(model, { ...given.options, threads: 1, batchSize: 5 })).encodePictures(pictures(1))
+    expect(given.batches).toEqual([1])
+    const { options, batches, opened } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    await (await openTunedEncoder(model, options)).encodePictures(pictures(1))
+    batches.length = 0
+    const again = await openTunedEncoder(model, options)
+    expect(again.batchSize).toBe(16)
+    await again.encodePictures(pictures(16))
+    expect(batches).toEqual([16])
+    expect(opened.at(-1)).toMatchObject({ batchSize: 16, threads: undefined })
+  })
+
+  test('measures with what was given, and does not remember half a choice', async () => {
+    const { batches, opened, known, options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const encoder = await openTunedEncoder(model, { ...options, threads: 1 })
+    await encoder.encodePictures(pictures(1))
+    expect(opened).toHaveLength(1)
+    expect(batches).toContain(16)
+    expect([...known.values()]).toEqual([])
+  })
+
+  test('forgets what was measured on a device that is not there any more', async () => {
+    const { options, known } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const key = tuningKey(model.id, 'auto')
+    known.set(key, { batchSize: 64, device: 'cuda', picturesPerSecond: 900, measuredAt: '2026-01-01T00:00:00.000Z' })
+    await (await openTunedEncoder(model, options)).encodePictures(pictures(1))
+    expect(known.get(key)).toBeUndefined()
+  })
+
+  test('rejects at once when it is aborted while it measures, and goes on for others', async () => {
+    const { options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    const abort = new AbortController()
+    const running = encoder.encodePictures(pictures(1), { signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await expect(running).rejects.toThrow('enough')
+    expect(await encoder.encodePictures(pictures(2))).toHaveLength(2)
+  })
+})
+
+describe('with the real runtime', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vidgrep-tuned-'))
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
+  test('an encoder that measures gives the same embeddings, and leaves what it found for the next one', async () => {
+    const file = join(folder, 'cache/tuning.json')
+    const pixels = Uint8Array.from({ length: 3 * pictureBytes }, (_, i) => (i * 31) % 251)
+    const plain = await openEncoder(model)
+    const expected = await plain.encodePictures(pixels)
+    await plain.close()
+    const tuned = await openTunedEncoder(model, { memory: tuningMemory(file), budgetMs: 300 })
+    const running = tuned.encodePictures(pixels)
+    pixels.fill(0)
+    const found = await running
+    for (const [i, embedding] of found.entries()) {
+      expect(Math.max(...embedding.map((x, k) => Math.abs(x - expected[i]![k]!)))).toBeLessThan(1e-5)
+    }
+    expect(tuned.placements.pictures?.device).toBe('cpu')
+    await tuned.close()
+    const remembered = JSON.parse(await readFile(file, 'utf8'))[tuningKey(model.id, 'auto')]
+    expect(remembered).toMatchObject({ batchSize: tuned.batchSize, device: 'cpu' })
+    const again = await openTunedEncoder(model, { memory: tuningMemory(file) })
+    expect(again.batchSize).toBe(remembered.batchSize)
+    await again.close()
+  })
+
+  test('an encoder that is closed while it measures rejects what waits', async () => {
+    const tuned = await openTunedEncoder(model, { memory: tuningMemory(join(folder, 'tuning.json')) })
+    const running = tuned.encodePictures(pictures(1)).catch((error: { code: string }) => error.code)
+    await tuned.close()
+    expect(await running).toBe('encoder-closed')
+  })
+
+  test('a memory that cannot be read or written is no failure', async () => {
+    const memory = tuningMemory(join(model.image.file, 'tuning.json'))
+    await memory.write('key', { batchSize: 8, picturesPerSecond: 1, device: 'cpu', measuredAt: '' })
+    expect(await memory.read('key')).toBeUndefined()
+  })
+})
