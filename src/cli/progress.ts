@@ -35,7 +35,7 @@ const doneLine = ({ path, frames, points, encoded, seconds }: VideoResult): stri
 const openBar = (): Progress => {
   const meter = openMeter()
   const bar = new cliProgress.SingleBar({
-    format: '{percent} {bar} {done}/{total} videos · {rate} · ETA {left} · {current}',
+    format: '{percent} {bar} {finished}/{videos} videos · {rate} · ETA {left} · {current}',
     barsize: 24,
     barCompleteChar: '━',
     barIncompleteChar: '─',
@@ -105,8 +105,8 @@ const openMeter = () => {
     fraction,
     words: () => ({
       percent: `${Math.floor(100 * fraction())}%`.padStart(4),
-      done,
-      total: videos,
+      finished: done,
+      videos,
       rate: `${(frames / elapsedSeconds()).toFixed(1)} frames/s · ${Math.round(patches / elapsedSeconds())} patches/s`,
       left: formatDuration(etaSeconds()),
       current,

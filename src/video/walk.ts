@@ -3,6 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { isSystemError } from './input.ts'
+import { isOtherKindOfTs } from './transportStream.ts'
 
 /** Endings, in lower case, of the files within a folder that are taken for videos. A file named by itself is always tried. */
 export const videoExtensions: ReadonlySet<string> = new Set([
@@ -104,6 +105,7 @@ const judge = async (inside: { path: string; real: string }, entry: Dirent): Pro
   // A name that is no UTF-8 was read with replacement characters, and does not lead back to its file.
   if (entry.name.includes('\uFFFD') && !(await exists(inside.path)))
     return { ...inside, skipped: 'its name is not UTF-8' }
+  if (await isOtherKindOfTs(inside.path)) return { ...inside, skipped: 'not a video' }
   return inside
 }
 

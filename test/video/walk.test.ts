@@ -1,9 +1,9 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { findVideos } from '../../src/video/walk.ts'
-import { useFolder } from './makeClip.ts'
+import { h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()
 
@@ -119,4 +119,18 @@ test.skipIf(process.getuid?.() === 0)('a folder that may not be read is reported
   } finally {
     await chmod(inFolder('locked/closed'), 0o755)
   }
+})
+
+test('a transport stream is told from TypeScript, which shares its ending', async () => {
+  await mkdir(inFolder('streams'))
+  await makeClip(inFolder('streams/film.ts'), ...testPicture(1), ...h264, '-f', 'mpegts')
+  await makeClip(inFolder('streams/camera.mts'), ...testPicture(1), ...h264, '-f', 'mpegts', '-mpegts_m2ts_mode', '1')
+  const film = await readFile(inFolder('streams/film.ts'))
+  await writeFile(inFolder('streams/begun-late.ts'), film.subarray(77))
+  await writeFile(inFolder('streams/program.ts'), `${'export const GREAT = "G"\n'.repeat(100)}`)
+  await writeFile(inFolder('streams/empty.mts'), '')
+  expect(await walk('streams')).toEqual([
+    ...['streams/begun-late.ts', 'streams/camera.mts', 'streams/empty.mts: not a video', 'streams/film.ts'],
+    'streams/program.ts: not a video',
+  ])
 })
