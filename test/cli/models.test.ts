@@ -108,6 +108,13 @@ describe('models pull', () => {
     expect(verified.every(({ right }: { right: boolean }) => right)).toBe(true)
   })
 
+  it('says when a model does not come in the precision that was asked for', async () => {
+    const { code, stderr } = await models('pull', 'clip-rn50x4', '--fp16', '--int8-text', '--mirror', mirror, '--trust')
+    expect(stderr).toMatch(/does not come with --fp16: .*\n.*does not come with --int8-text: /)
+    expect(code).toBe(0)
+    expect(requests).toHaveLength(3)
+  })
+
   it('wants a licence for research only to be accepted', async () => {
     const refused = await models('pull', 'mobileclip', '--mirror', mirror, '--trust', '--json')
     expect(refused.code).toBe(1)

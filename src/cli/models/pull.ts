@@ -78,6 +78,14 @@ const planOptions = ({ mirror, fp16, fp16Text, int8Text }: Arguments): readonly 
   return fp16 ? [exact, { ...exact, image: 'fp16' }] : [exact]
 }
 
+/** What was asked for and the model has not. */
+const lacking = ({ image, text }: ManifestEntry, { fp16, fp16Text, int8Text, json }: Arguments): string[] =>
+  [
+    fp16 && !image.variants?.fp16 && '--fp16',
+    fp16Text && !text.variants?.fp16 && '--fp16-text',
+    int8Text && !text.variants?.int8 && '--int8-text',
+  ].filter((option) => option !== false && !json) as string[]
+
 const planOf = (entry: ManifestEntry, args: Arguments): PullPlan => {
   const plans = planOptions(args).map((options) => planPull(entry, options))
   const files = new Map(plans.flatMap((plan) => plan.files).map((file) => [file.path, file]))
@@ -88,6 +96,7 @@ const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => 
   const entry = await entryNamed(args)
   const { name, folder, files } = planOf(entry, args)
   if (!args.json) warn(`${name}: ${formatBytes(bytesOf(files))}, licence: ${licenceOf(entry)}`)
+  for (const option of lacking(entry, args)) warn(`${name} does not come with ${option}: the exact one is taken.`)
   const { pullModel } = await import('../../models/pull.ts')
   const { trust, acceptLicence } = args
   const fetched: string[] = []
