@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -149,6 +149,33 @@ describe('a replacement that was broken off', () => {
     await replaceCollection(server.url, { name: 'old', by: 'new' })
     expect([...server.database.keys()].sort()).toEqual(['new', 'new-videos', 'old-videos'])
     await server.close()
+  })
+
+  test('in a folder is finished by the next one, and readers have the new collection all along', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vidgrep-replace-'))
+    const at = (collection: string, create?: typeof other) => openStore(folder, { collection, create })
+    await (await at('old', { model, dimension })).upsert([samplePoint(1)])
+    await (await at('new', other)).putRecord(sampleRecord('b'))
+    const facts = JSON.parse(await readFile(join(folder, 'new/collection.json'), 'utf8'))
+    const pointer = { ...facts, name: 'old', contents: 'new', replaced: 'old' }
+    await writeFile(join(folder, 'old/collection.json'), JSON.stringify(pointer))
+    expect((await (await at('old')).records()).map(({ video }) => video)).toEqual(['b'])
+    expect(await readdir(join(folder, 'old'))).toContain('points.lance')
+    await replaceCollection(folder, { name: 'old', by: 'old' })
+    expect(await readdir(join(folder, 'old'))).toEqual(['collection.json'])
+    expect((await (await at('old')).records()).map(({ video }) => video)).toEqual(['b'])
+    await rm(folder, { recursive: true })
+  })
+
+  test('says to those who were reading that the collection was replaced', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vidgrep-replace-'))
+    const old = await openStore(folder, { collection: 'old', create: { model, dimension } })
+    await openStore(folder, { collection: 'new', create: other })
+    await replaceCollection(folder, { name: 'old', by: 'new' })
+    for (const call of [() => old.records(), () => old.search(unitVector(1), { limit: 1 }), () => old.countPoints()]) {
+      await expect(call()).rejects.toMatchObject({ code: 'store-gone', remedy: 'Run the same command again' })
+    }
+    await rm(folder, { recursive: true })
   })
 
   test('in a folder leaves nothing behind once it is done', async () => {

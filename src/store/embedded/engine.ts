@@ -31,6 +31,12 @@ type Cause = {
 
 const causes: readonly Cause[] = [
   {
+    pattern: /Not found: .*\.lance\/_versions/i,
+    code: 'store-gone',
+    message: (folder) => `The collection in ${folder} was removed or replaced while it was in use`,
+    remedy: 'Run the same command again',
+  },
+  {
     pattern: /ENOSPC|EDQUOT|No space left|StorageFull|os error (28|122)\b|quota exceeded/i,
     code: 'store-full',
     message: (folder) => `The disk of ${folder} is full`,
