@@ -1,5 +1,7 @@
+import type { Device, DeviceChoice } from './encoder/device.ts'
 import type { Encoder } from './encoder/encoder.ts'
 import { openEncoder } from './encoder/open.ts'
+import { openTunedEncoder } from './encoder/tuned.ts'
 import { UsageError } from './errors.ts'
 import { type GridSettings, gridSettings } from './frames/grid.ts'
 import type { IngestEvent } from './ingest/events.ts'
@@ -35,6 +37,7 @@ export { frames, frames as video_frames } from './video/frames.ts'
 export { probe } from './video/probe.ts'
 export type { Frame, Picture, VideoInfo, View } from './video/video.ts'
 export { DamagedVideoError, NotAVideoError } from './video/video.ts'
+export type { Device, DeviceChoice }
 
 export type OpenIndexOptions = {
   /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
@@ -45,9 +48,11 @@ export type OpenIndexOptions = {
   readonly model?: string
   /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
   readonly apiKey?: string
-  /** Threads of the encoder. Default: one a physical core. */
+  /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
+  readonly device?: DeviceChoice
+  /** Threads of the encoder. Default: the runtime's own choice; for indexing, what was measured to be fastest. */
   readonly threads?: number
-  /** Patches a batch. Default: 8. */
+  /** Patches a batch. Default: for indexing, what was measured to be fastest; else 8. */
   readonly batchSize?: number
 }
 
@@ -119,6 +124,7 @@ export type Index = {
 export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> => {
   const settings = settingsFrom(options)
   const access = { collection: settings.collection, apiKey: settings.apiKey }
+  const { device } = settings
   let store: Store | undefined
   let missing: CollectionMissingError | undefined
   try {
@@ -131,8 +137,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   const create = { model: model.id, dimension: model.dimension }
   let encoder: Promise<Encoder> | undefined
 
-  const encoderOf = (): Promise<Encoder> =>
-    (encoder ??= openEncoder(model, { threads: options.threads, batchSize: options.batchSize }))
+  const encoderOf = (open: typeof openEncoder = openEncoder): Promise<Encoder> =>
+    (encoder ??= open(model, { device, threads: options.threads, batchSize: options.batchSize }))
   const existing = (): Store => {
     if (!store) throw missing
     return store
@@ -157,7 +163,9 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       checkJobs(jobs)
       const checked = gridSettings(grid)
       const found = await findFiles(paths, signal)
-      const encoder = await encoderOf()
+      const encoder = await encoderOf(openTunedEncoder)
+      // A device that was asked for and cannot be had must not leave an empty collection behind.
+      if (!store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
       store ??= await openStore(settings.store, { ...access, create, signal })
       yield* ingest(found, { store, encoder, everySeconds, grid: checked, jobs, force, signal })
     },
@@ -194,6 +202,10 @@ const modelOf = async (store: Store | undefined): Promise<string | undefined> =>
   throw new UsageError(`Collection "${store.collection.name}" was made with ${id}, a model that has no name here`, {
     remedy: 'Name its folder: --model ./folder',
   })
+}
+
+const tryPicture = async (encoder: Encoder, signal: AbortSignal | undefined): Promise<void> => {
+  await encoder.encodePictures(new Uint8Array(encoder.model.image.size ** 2 * 3), { signal })
 }
 
 const checkEvery = (everySeconds: number): void => {

@@ -1,4 +1,5 @@
-import { openEncoder } from './encoder/open.ts'
+import type { DeviceChoice } from './encoder/device.ts'
+import { openTunedEncoder } from './encoder/tuned.ts'
 import type { IngestEvent, IngestTotals } from './ingest/events.ts'
 import { refill } from './ingest/refill.ts'
 import { loadModel } from './models/load.ts'
@@ -17,9 +18,11 @@ export type ReindexOptions = {
   readonly collection?: string
   /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
   readonly apiKey?: string
-  /** Threads of the encoder. Default: one a physical core. */
+  /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
+  readonly device?: DeviceChoice
+  /** Threads of the encoder. Default: what was measured to be fastest. */
   readonly threads?: number
-  /** Patches a batch. */
+  /** Patches a batch. Default: what was measured to be fastest. */
   readonly batchSize?: number
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number
@@ -77,13 +80,13 @@ async function* fill(
   from: Store,
   by: string,
   model: Model,
-  { store, apiKey }: Settings,
+  { store, apiKey, device }: Settings,
   { threads, batchSize, jobs, signal }: ReindexOptions,
 ) {
   const create = { model: model.id, dimension: model.dimension }
   const into = await openStore(store, { collection: by, create, apiKey, signal })
   try {
-    const encoder = await openEncoder(model, { threads, batchSize })
+    const encoder = await openTunedEncoder(model, { device, threads, batchSize })
     try {
       return yield* refill({ from, into, encoder, jobs, signal })
     } finally {

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import envPaths from 'env-paths'
+import { type DeviceChoice, deviceChoice } from './encoder/device.ts'
 
 /** Name of the collection where none is given. */
 export const defaultCollection = 'vidgrep'
@@ -19,11 +20,23 @@ export type Settings = {
   /** Name or folder of a model; `undefined`: the collection's own, else the default. */
   readonly model: string | undefined
   readonly apiKey: string | undefined
+  /** What the models compute on. */
+  readonly device: DeviceChoice
 }
 
-/** What is in force: what the caller gave, then the environment, then the default. */
+/**
+ * What is in force: what the caller gave, then the environment, then the default.
+ *
+ * @throws UsageError if there is no such device
+ */
 export const settingsFrom = (
-  given: { readonly store?: string; readonly collection?: string; readonly model?: string; readonly apiKey?: string },
+  given: {
+    readonly store?: string
+    readonly collection?: string
+    readonly model?: string
+    readonly apiKey?: string
+    readonly device?: string
+  },
   environment = process.env,
 ): Settings => {
   const store =
@@ -33,6 +46,7 @@ export const settingsFrom = (
     collection: given.collection || environment.VIDGREP_COLLECTION || defaultCollection,
     model: given.model || environment.VIDGREP_MODEL || undefined,
     apiKey: given.apiKey || environment.QDRANT_API_KEY || undefined,
+    device: deviceChoice(given.device || environment.VIDGREP_DEVICE || 'auto'),
   }
 }
 

@@ -1,6 +1,9 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
+import { basename } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
-import { openEncoder } from '../encoder/open.ts'
+import type { DeviceChoice, Placement } from '../encoder/device.ts'
+import { openTunedEncoder } from '../encoder/tuned.ts'
+import { tuningKey, tuningMemory } from '../encoder/tuning.ts'
 import { VidgrepError } from '../errors.ts'
 import { loadModel } from '../models/load.ts'
 import { defaultModelName } from '../models/registry.ts'
@@ -8,7 +11,7 @@ import { folders, settingsFrom } from '../settings.ts'
 import { openStore } from '../store/open.ts'
 import { CollectionMissingError } from '../store/store.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
-import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
 type Arguments = StoreArguments & { readonly json: boolean }
@@ -22,7 +25,7 @@ type Check = {
 export const doctorCommand: CommandModule<unknown, Arguments> = {
   command: 'doctor',
   describe: 'Show the settings in force and check each part',
-  builder: (yargs) => modelOption(storeOptions(jsonOption(yargs))) as unknown as Argv<Arguments>,
+  builder: (yargs) => modelOption(deviceOption(storeOptions(jsonOption(yargs)))) as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
       const checks = await examine(args)
@@ -44,38 +47,68 @@ const examine = async (args: Arguments): Promise<readonly Check[]> => {
       processor: cpus()[0]?.model ?? 'unknown',
       memory: `${(totalmem() / 2 ** 30).toFixed(1)} GiB`,
     })),
-    await check('settings', async () => ({ ...folders(), store: location, collection, model: modelName })),
+    await check('settings', async () => ({
+      ...folders(),
+      store: location,
+      collection,
+      model: modelName,
+      device: settings.device,
+    })),
     await check('ffmpeg', async () => {
       const versions = await ffmpegVersions()
       return Object.fromEntries(
         Object.entries(versions).map(([name, found]) => [name, `${found.version} (${found.source}: ${found.path})`]),
       )
     }),
-    await check('model', async () => tryModel(modelName)),
+    await check('model', async () => tryModel(modelName, settings.device)),
     await check('store', async () => tryStore(location, collection, apiKey)),
   ]
 }
 
-/** One picture and one text through the model. */
-const tryModel = async (name: string) => {
+/** One picture and one text through the model; the first picture on a machine also measures what runs best. */
+const tryModel = async (name: string, choice: DeviceChoice) => {
   const model = await loadModel(name)
-  const encoder = await openEncoder(model)
+  const encoder = await openTunedEncoder(model, { device: choice })
   try {
     const startedMs = performance.now()
     await encoder.encodeTexts(['a red car'])
     const textMs = performance.now() - startedMs
-    await encoder.encodePictures(new Uint8Array(model.image.size ** 2 * 3))
+    const picture = new Uint8Array(model.image.size ** 2 * 3)
+    await encoder.encodePictures(picture)
+    const measuredMs = performance.now()
+    await encoder.encodePictures(picture)
+    const pictureMs = performance.now() - measuredMs
     const { id, dimension, threshold } = model
-    const pictureMs = performance.now() - startedMs - textMs
+    const { pictures, texts } = encoder.placements
     return {
       id,
       dimension,
       threshold,
       'first text': `${Math.round(textMs)} ms`,
-      'first picture': `${Math.round(pictureMs)} ms`,
+      'one picture': `${Math.round(pictureMs)} ms`,
+      pictures: pictures && placementLine(pictures),
+      texts: texts && placementLine(texts),
+      ...(await tuningLines(model.id, choice)),
     }
   } finally {
     await encoder.close()
+  }
+}
+
+const placementLine = ({ device, file, operators, passedOver }: Placement): string =>
+  [
+    `on ${device}, from ${basename(file)}`,
+    ...(operators ? [Object.entries(operators).map(([on, count]) => `${count} operators on ${on}`)] : []),
+    ...passedOver.map((other) => `not on ${other.device}: ${other.reason}`),
+  ].join('; ')
+
+const tuningLines = async (modelId: string, choice: DeviceChoice): Promise<Record<string, unknown>> => {
+  const tuning = await tuningMemory().read(tuningKey(modelId, choice))
+  if (!tuning) return {}
+  const { batchSize, threads, picturesPerSecond, measuredAt } = tuning
+  return {
+    batch: `${batchSize} (${picturesPerSecond} pictures/s, measured ${measuredAt.slice(0, 10)})`,
+    threads: threads ?? "the runtime's own choice",
   }
 }
 

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs'
 import type { GridKind } from '../frames/grid.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
 import { withIndex } from './open.ts'
-import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { openProgress } from './progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
@@ -28,7 +28,7 @@ export const indexCommand: CommandModule<unknown, Arguments> = {
 }
 
 const indexOptions = (yargs: Argv) =>
-  storeOptions(modelOption(jsonOption(yargs)))
+  storeOptions(modelOption(deviceOption(jsonOption(yargs))))
     .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files and folders' })
     .option('every', {
       type: 'number',
@@ -63,13 +63,13 @@ const indexOptions = (yargs: Argv) =>
       type: 'number',
       requiresArg: true,
       describe: 'Threads of the encoder',
-      defaultDescription: 'one a core',
+      defaultDescription: 'measured',
     })
     .option('batch', {
       type: 'number',
       requiresArg: true,
       describe: 'Patches encoded at once',
-      defaultDescription: '8',
+      defaultDescription: 'measured',
     })
     .option('force', { type: 'boolean', default: false, describe: 'Index again what is already complete' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })
@@ -126,6 +126,7 @@ const noTotals: IngestTotals = {
   points: 0,
   encoded: 0,
   seconds: 0,
+  device: null,
 }
 
 /** Names shown before "and … more". */
@@ -138,10 +139,11 @@ const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
   const states = (['complete', 'partial', 'failed', 'skipped'] as const)
     .filter((state) => state === 'complete' || totals[state] > 0)
     .map((state) => `${totals[state]} ${state}`)
+  const gpu = totals.device === null || totals.device === 'cpu' ? '' : `, ${totals.device}`
   const done =
     totals.encoded === 0 && totals.complete === totals.videos
       ? 'Nothing to do: all is indexed'
-      : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second)`
+      : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
   print(`${totals.videos} videos: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`)
 }
 

@@ -1,7 +1,13 @@
 import type { Argv } from 'yargs'
+import { type DeviceChoice, deviceChoices } from '../encoder/device.ts'
 import type { OpenIndexOptions } from '../index.ts'
 
-export type StoreArguments = { readonly store?: string; readonly collection?: string; readonly model?: string }
+export type StoreArguments = {
+  readonly store?: string
+  readonly collection?: string
+  readonly model?: string
+  readonly device?: DeviceChoice
+}
 
 /** Where to store and search, and with which model: the same for all commands. */
 export const storeOptions = <T>(yargs: Argv<T>) =>
@@ -27,11 +33,20 @@ export const modelOption = <T>(yargs: Argv<T>) =>
     defaultDescription: "VIDGREP_MODEL, the collection's own or starter",
   })
 
+export const deviceOption = <T>(yargs: Argv<T>) =>
+  yargs.option('device', {
+    choices: deviceChoices,
+    requiresArg: true,
+    describe: 'What the model computes on; one that is named is never replaced by another',
+    defaultDescription: 'VIDGREP_DEVICE or auto, the best that works',
+  })
+
 export const jsonOption = <T>(yargs: Argv<T>) =>
   yargs.option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
 
-export const openOptions = ({ store, collection, model }: StoreArguments): OpenIndexOptions => ({
+export const openOptions = ({ store, collection, model, device }: StoreArguments): OpenIndexOptions => ({
   ...(store === undefined ? {} : { store }),
   ...(collection === undefined ? {} : { collection }),
   ...(model === undefined ? {} : { model }),
+  ...(device === undefined ? {} : { device }),
 })

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { VideoResult } from '../ingest/events.ts'
 import type { Reindexed } from '../reindex.ts'
-import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import { deviceOption, jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { openProgress } from './progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
@@ -23,7 +23,7 @@ export const reindexCommand: CommandModule<unknown, Arguments> = {
 }
 
 const reindexOptions = (yargs: Argv) =>
-  storeOptions(jsonOption(yargs))
+  storeOptions(deviceOption(jsonOption(yargs)))
     .option('model', {
       type: 'string',
       demandOption: true,

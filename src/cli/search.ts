@@ -3,7 +3,7 @@ import type { SearchQueryOptions, SearchResult } from '../index.ts'
 import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
 import { hintAtClip } from './hint.ts'
 import { withIndex } from './open.ts'
-import { jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
 type Arguments = StoreArguments & {
@@ -27,7 +27,7 @@ export const searchCommand: CommandModule<unknown, Arguments> = {
 }
 
 const searchOptions = (yargs: Argv) =>
-  storeOptions(modelOption(jsonOption(yargs)))
+  storeOptions(modelOption(deviceOption(jsonOption(yargs))))
     .positional('query', { type: 'string', array: true, demandOption: true, describe: 'What is to be seen' })
     .option('n', { type: 'number', default: 6, requiresArg: true, describe: 'Moments wanted' })
     .option('threshold', {

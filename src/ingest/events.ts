@@ -1,3 +1,4 @@
+import type { Device } from '../encoder/device.ts'
 import type { VideoStatus } from '../store/store.ts'
 
 /** What became of one file. */
@@ -31,6 +32,8 @@ export type IngestTotals = {
   readonly encoded: number
   /** Wall-clock seconds of the whole run. */
   readonly seconds: number
+  /** What the patches were computed on, as found out; `null` if there were none. */
+  readonly device: Device | null
 }
 
 export type IngestEvent =

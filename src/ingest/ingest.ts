@@ -57,7 +57,9 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   }
   await store.optimize({ signal })
   yield* vanished(found, catalogue)
-  yield { type: 'done', totals: totalsOf(results, found.skipped.length, (performance.now() - startedMs) / 1000) }
+  const seconds = (performance.now() - startedMs) / 1000
+  const device = encoder.placements.pictures?.device ?? null
+  yield { type: 'done', totals: { ...totalsOf(results, found.skipped.length), seconds, device } }
 }
 
 /** Known files under the roots that are not there any more. */
@@ -69,7 +71,7 @@ function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): Generato
   }
 }
 
-const totalsOf = (results: readonly VideoResult[], skipped: number, seconds: number): IngestTotals => {
+const totalsOf = (results: readonly VideoResult[], skipped: number): Omit<IngestTotals, 'seconds' | 'device'> => {
   const withStatus = (status: string) => results.filter((result) => result.status === status).length
   const sum = (field: 'frames' | 'points' | 'encoded') => results.reduce((total, result) => total + result[field], 0)
   return {
@@ -81,6 +83,5 @@ const totalsOf = (results: readonly VideoResult[], skipped: number, seconds: num
     frames: sum('frames'),
     points: sum('points'),
     encoded: sum('encoded'),
-    seconds,
   }
 }

@@ -114,6 +114,7 @@ const noTotals: IngestTotals = {
   points: 0,
   encoded: 0,
   seconds: 0,
+  device: null,
 }
 
 const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
@@ -126,4 +127,5 @@ const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
   points: a.points + b.points,
   encoded: a.encoded + b.encoded,
   seconds: a.seconds + b.seconds,
+  device: b.device ?? a.device,
 })
