@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { qdrantCollections } from '../../src/store/qdrant/collections.ts'
 import { metaId } from '../../src/store/qdrant/meta.ts'
 import { migrate } from '../../src/store/qdrant/migrate.ts'
+import { qdrantCollections } from '../../src/store/qdrant/names.ts'
 import { openQdrantStore } from '../../src/store/qdrant/store.ts'
 import {
   CollectionMissingError,

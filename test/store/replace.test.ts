@@ -92,6 +92,13 @@ const replacing = (what: string, makePlace: () => Promise<Where>): void => {
       expect(await (await open(name)).countPoints('d')).toBe(1)
     })
 
+    test('both names are among those that a user is told', async () => {
+      const { name, by } = await both()
+      await replace(name, by)
+      const failure = await open('nowhere').catch((error: Error) => error)
+      for (const each of [name, by]) expect((failure as Error).message).toMatch(new RegExp(`[ (]${each}[,)]`))
+    })
+
     test('once more changes nothing', async () => {
       const { name, by } = await both()
       await replace(name, by)

@@ -8,9 +8,10 @@ import {
   schemaVersion,
 } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
-import { checkName, collectionInfo, collectionNames, recordsCollection } from './collections.ts'
+import { checkName, collectionInfo, recordsCollection } from './collections.ts'
 import { statusOf } from './failures.ts'
 import { claim, collectionOf, type Meta, readMeta, recordSchemaVersion, recordStep } from './meta.ts'
+import { collectionNames } from './names.ts'
 import { callFor, readSteps, requestsOf, type Step } from './steps.ts'
 
 /** A change of the schema that was made, or would be. */

@@ -1,7 +1,8 @@
 import { type CallOptions, CollectionMissingError } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
-import { collectionNames, recordsCollection } from './collections.ts'
+import { recordsCollection } from './collections.ts'
 import { type Meta, metaId, pointTo, readMeta } from './meta.ts'
+import { collectionNames } from './names.ts'
 
 /*
  * `NAME-videos` stays and says where points and records are: in `contents` and `contents-videos`. An alias of the server
