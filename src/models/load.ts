@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { isAbsolute, join, resolve } from 'node:path'
 import { distance } from 'fastest-levenshtein'
 import { UsageError } from '../errors.ts'
 import { ModelError } from './errors.ts'
 import { fileState, neededFiles, type Precision, towerFiles } from './files.ts'
-import type { ManifestEntry, ModelDescription } from './manifest.ts'
+import { loadFolder, locate } from './folder.ts'
+import type { ManifestEntry } from './manifest.ts'
 import type { Model } from './model.ts'
 import { readRecord } from './record.ts'
 import { addedFolder, addedNames, knownModels, modelFolder } from './registry.ts'
@@ -33,40 +33,6 @@ export const findModel = async (name: string): Promise<ManifestEntry> => {
   throw new UsageError(`Expected the name of a model or a folder with a model.json, got "${name}"`, {
     remedy: `Did you mean ${nearest(name, names).join(' or ')}? See: vidgrep models list`,
   })
-}
-
-export type ListedModel = ModelDescription &
-  Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
-    /** Absolute. */
-    readonly folder: string
-    /** Of the files that it needs in full precision, roughly where a size is not known. */
-    readonly bytes: number
-    readonly onDisk: boolean
-    /** The user's own. */
-    readonly added: boolean
-  }
-
-/** All models that have a name: those of the manifest, in its order, and those that the user added. */
-export const listModels = async (): Promise<readonly ListedModel[]> => [
-  ...(await Promise.all((await knownModels()).map(listKnown))),
-  ...(await Promise.all((await addedNames()).map(listAdded))),
-]
-
-const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
-  const folder = modelFolder(entry)
-  const files = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
-  const states = await Promise.all(files.map((file) => fileState(folder, file)))
-  const bytes = files.reduce((sum, file) => sum + (file.bytes ?? file.aboutBytes ?? 0), 0)
-  return { ...entry, folder, bytes, onDisk: states.every(({ right }) => right), added: false }
-}
-
-const listAdded = async (name: string): Promise<ListedModel> => {
-  const folder = addedFolder(name)!
-  const described = await readDescription(join(folder, 'model.json'))
-  const { image, text } = described
-  const states = await Promise.all([image.file, text.file, text.tokenizer].map((path) => fileState(folder, { path })))
-  const bytes = states.reduce((sum, state) => sum + (state.bytes ?? 0), 0)
-  return { ...described, folder, bytes, onDisk: states.every(({ right }) => right), added: true }
 }
 
 /** Sizes and hashes as they were pulled stand in for those that the manifest does not know, or that the user trusted. */
@@ -127,65 +93,4 @@ const halfFile = async (entry: ManifestEntry, folder: string): Promise<string | 
   const { image } = towerFiles(entry, { image: 'fp16' })
   const file = (await expectedFiles(entry, folder, { image: 'fp16' })).find(({ path }) => path === image)
   return file && image !== entry.image.file && (await fileState(folder, file)).right ? join(folder, image) : undefined
-}
-
-const loadFolder = async (folder: string): Promise<Model> => {
-  const description = await readDescription(join(folder, 'model.json'))
-  const { image, text } = description
-  for (const path of [image.file, text.file, text.tokenizer]) {
-    if ((await fileState(folder, { path })).right) continue
-    throw new ModelError('model-missing', `Expected the file ${join(folder, path)} that model.json names, got none`, {
-      remedy: `Put it there, or correct ${join(folder, 'model.json')}`,
-    })
-  }
-  return locate(description, folder)
-}
-
-export const readDescription = async (file: string): Promise<ModelDescription> => {
-  const json = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UsageError(`Expected a model's folder with a model.json, got no readable ${file}`, {
-      remedy: 'Give a folder with a model.json, or the name of a known model: vidgrep models list',
-      cause,
-    })
-  })
-  // Loading zod costs as much as the rest of a short command: only a folder of the user's own needs it.
-  const [{ modelDescription }, { prettifyError }] = await Promise.all([import('./manifest.ts'), import('zod')])
-  const invalid = (reason: string, cause: unknown) =>
-    new ModelError('model-invalid', `Expected ${file} to describe a model, got: ${reason}`, {
-      remedy: `Correct ${file}; models/starter/model.json shows what belongs in it`,
-      cause,
-    })
-  let data: unknown
-  try {
-    data = JSON.parse(json)
-  } catch (cause) {
-    throw invalid((cause as Error).message, cause)
-  }
-  const { data: description, error } = modelDescription.safeParse(data)
-  if (error) throw invalid(prettifyError(error).replaceAll('\n', ' '), error)
-  return description
-}
-
-/** Drops what only the manifest needs and makes paths absolute. */
-const locate = (described: ModelDescription | ManifestEntry, folder: string): Model => {
-  const { id, name, description, dimension, threshold, licence } = described
-  return {
-    id,
-    name,
-    description,
-    dimension,
-    threshold,
-    licence,
-    image: { ...towerOf(described.image), file: join(folder, described.image.file) },
-    text: {
-      ...towerOf(described.text),
-      file: join(folder, described.text.file),
-      tokenizer: join(folder, described.text.tokenizer),
-    },
-  }
-}
-
-const towerOf = <Tower extends { sha256?: unknown; variants?: unknown }>(tower: Tower) => {
-  const { sha256: _sha256, variants: _variants, ...rest } = tower
-  return rest
 }

@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { hashFile } from './download.ts'
 import { fileState } from './files.ts'
-import { expectedFiles, findModel, loadModel, precisionOnDisk, readDescription } from './load.ts'
+import { readDescription } from './folder.ts'
+import { expectedFiles, findModel, loadModel, precisionOnDisk } from './load.ts'
 import { addedFolder, knownModels, modelFolder, pulledFolder } from './registry.ts'
 
 export type CheckedFile = {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { ModelError } from '../../src/models/errors.ts'
-import { listModels, loadModel } from '../../src/models/load.ts'
+import { listModels } from '../../src/models/list.ts'
+import { loadModel } from '../../src/models/load.ts'
 import { defaultModelName } from '../../src/models/registry.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')

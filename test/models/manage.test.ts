@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEncoder } from '../../src/encoder/open.ts'
 import { UsageError } from '../../src/errors.ts'
-import { listModels, loadModel } from '../../src/models/load.ts'
+import { listModels } from '../../src/models/list.ts'
+import { loadModel } from '../../src/models/load.ts'
 import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')

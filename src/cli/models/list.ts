@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs'
-import { type ListedModel, listModels } from '../../models/load.ts'
+import { type ListedModel, listModels } from '../../models/list.ts'
 import { jsonOption } from '../options.ts'
 import { exitCodes, print, printJson, run } from '../run.ts'
 import { formatBytes } from './bytes.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Argv, CommandModule } from 'yargs'
-import { listModels } from '../../models/load.ts'
+import { listModels } from '../../models/list.ts'
 import type { CheckedFile } from '../../models/manage.ts'
 import { jsonOption } from '../options.ts'
 import { exitCodes, print, printJson, run } from '../run.ts'
