@@ -11,7 +11,7 @@ import { ingest } from './ingest/ingest.ts'
 import { listModels } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { defaultModelName } from './models/registry.ts'
+import { defaultModelName, isHubName } from './models/registry.ts'
 import { filterPaths } from './search/paths.ts'
 import { type MomentSearchResult, searchMoments } from './search/search.ts'
 import { settingsFrom } from './settings.ts'
@@ -198,6 +198,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
 const modelOf = async (store: Store | undefined): Promise<string | undefined> => {
   if (!store) return undefined
   const id = store.collection.model
+  // The id of a model of the hub is its name, commit included.
+  if (isHubName(id)) return id
   const known = (await listModels()).find((model) => model.id === id)
   if (known) return known.name
   throw new UsageError(`Collection "${store.collection.name}" was made with ${id}, a model that has no name here`, {

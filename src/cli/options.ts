@@ -29,7 +29,7 @@ export const modelOption = <T>(yargs: Argv<T>) =>
   yargs.option('model', {
     type: 'string',
     requiresArg: true,
-    describe: 'Name of a model, or a folder with a model.json',
+    describe: 'Name of a model, hf:ORG/NAME for one of the hub, or a folder with a model.json',
     defaultDescription: "VIDGREP_MODEL, the collection's own or starter",
   })
 

@@ -70,7 +70,7 @@ export const textInput = ({ inputs }: Graph, tower: Pick<TextTower, 'inputs' | '
   return { ids, mask, segments, type, fixedLength, dims: (length) => (shape.length === 1 ? [length] : [1, length]) }
 }
 
-/** What exports call the embedding, where a graph gives more than that. */
+/** What exports call the embedding, where a graph gives more than that: what was projected comes first. */
 const embeddingNames = [
   'image_embeds',
   'text_embeds',
@@ -82,8 +82,8 @@ const embeddingNames = [
 
 /** @throws if it is not clear which output is the embedding */
 export const outputName = ({ outputs }: Graph, wanted: string | undefined): string => {
-  const usual = outputs.filter(({ name }) => embeddingNames.includes(name))
-  return pick(wanted === undefined && usual.length === 1 ? usual : outputs, wanted, 'output').name
+  const usual = embeddingNames.find((usualName) => outputs.some(({ name }) => name === usualName))
+  return pick(outputs, wanted ?? usual, 'output').name
 }
 
 const pick = (infos: readonly Info[], name: string | undefined, what: string): Info => {

@@ -1,3 +1,4 @@
+import { availableParallelism, cpus } from 'node:os'
 import { UsageError } from '../errors.ts'
 import type { Model } from '../models/model.ts'
 import { deviceChoice, type Placement } from './device.ts'
@@ -18,7 +19,7 @@ const inFlight = 2
  * @throws UsageError if an option is out of range
  */
 export const openEncoder = async (model: Model, options: OpenEncoder = {}): Promise<Encoder> => {
-  const { signal, threads, batchSize = defaultBatchSize, device = 'auto' } = options
+  const { signal, threads = restrictedThreads(), batchSize = defaultBatchSize, device = 'auto' } = options
   signal?.throwIfAborted()
   if (threads !== undefined) expectCount('threads', threads)
   expectCount('batchSize', batchSize)
@@ -71,6 +72,10 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
     close,
   }
 }
+
+/** The runtime counts the machine's cores, also where this process may use only some of them, as in a container. */
+const restrictedThreads = (): number | undefined =>
+  availableParallelism() < cpus().length ? availableParallelism() : undefined
 
 /** [from, to) for each `size` of `length`. */
 export const slices = (length: number, size: number): [number, number][] =>

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { connect } from './connection.ts'
 import { type Downloaded, discard, download } from './download.ts'
 import { ModelError } from './errors.ts'
-import type { ManifestEntry } from './manifest.ts'
+import type { Pullable } from './manifest.ts'
 import type { PlannedFile, PullPlan } from './plan.ts'
 import type { PullOptions } from './pull.ts'
 import { readRecord, writeRecord } from './record.ts'
@@ -11,7 +11,7 @@ import { expectSpace, freeBytes } from './space.ts'
 
 /** Fetches files into a folder beside the model's own, checks them, and moves them into place when all are right. */
 export const pullFiles = async (
-  entry: ManifestEntry,
+  entry: Pullable,
   plan: PullPlan,
   files: readonly PlannedFile[],
   options: PullOptions,
@@ -26,7 +26,7 @@ export const pullFiles = async (
   const fetchOne = async (file: PlannedFile): Promise<Downloaded> => {
     try {
       const to = { connection, signal, ...report(file) }
-      return await fetchRight(file, join(staging, file.path), to, options.trust)
+      return await fetchRight(file, join(staging, file.path), to, options)
     } catch (error) {
       stop.abort(error)
       throw error
@@ -52,11 +52,12 @@ const fetchRight = async (
   file: PlannedFile,
   path: string,
   to: Parameters<typeof download>[2],
-  trust: boolean | undefined,
+  { trust, takeUnknown }: PullOptions,
 ): Promise<Downloaded> => {
   for (;;) {
     const found = await download(file.url, path, to)
-    if (found.sha256 === file.sha256 || (trust && !found.resumed)) return found
+    if (found.sha256 === file.sha256 || (file.sha256 === null && takeUnknown)) return found
+    if (trust && !found.resumed) return found
     await discard(path)
     if (found.resumed) continue
     throw new ModelError(
@@ -86,7 +87,7 @@ const reporter = (files: readonly PlannedFile[], onProgress: PullOptions['onProg
 
 /** The record comes last: a file whose size the manifest does not know counts as there only when it is in it. */
 const moveIntoPlace = async (
-  { source }: ManifestEntry,
+  { source }: Pullable,
   { folder }: PullPlan,
   files: readonly PlannedFile[],
   found: readonly Downloaded[],

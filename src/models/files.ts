@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ManifestEntry, ModelFile } from './manifest.ts'
+import type { ModelFile, Pullable } from './manifest.ts'
 
 /** Which of a tower's files to use; `fp32` is what the others are measured against. */
 export type Precision = {
@@ -11,10 +11,7 @@ export type Precision = {
 }
 
 /** Paths of the towers' files in the precision that is wanted; a tower that does not come in it stays fp32. */
-export const towerFiles = (
-  { image, text }: ManifestEntry,
-  precision: Precision = {},
-): { image: string; text: string } => ({
+export const towerFiles = ({ image, text }: Pullable, precision: Precision = {}): { image: string; text: string } => ({
   image: variant(image, precision.image),
   text: variant(text, precision.text),
 })
@@ -28,7 +25,7 @@ const variant = (tower: Variants, precision: 'fp32' | 'fp16' | 'int8' = 'fp32'):
   (precision === 'fp32' ? undefined : tower.variants?.[precision]) ?? tower.file
 
 /** The files that a model needs in the precision that is wanted, out of all that the manifest lists. */
-export const neededFiles = (entry: ManifestEntry, precision: Precision = {}): readonly ModelFile[] => {
+export const neededFiles = (entry: Pullable, precision: Precision = {}): readonly ModelFile[] => {
   const { image, text } = towerFiles(entry, precision)
   const towers = [entry.image, entry.text].flatMap(({ file, variants = {} }: Variants) => [
     file,

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { fileState } from './files.ts'
 import { readDescription } from './folder.ts'
-import { expectedFiles, precisionOnDisk } from './load.ts'
+import { precisionOnDisk } from './load.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
+import { expectedFiles } from './record.ts'
 import { addedFolder, addedNames, knownModels, modelFolder } from './registry.ts'
 
 export type ListedModel = ModelDescription &

@@ -1,53 +1,33 @@
 import { isAbsolute, join, resolve } from 'node:path'
-import { distance } from 'fastest-levenshtein'
-import { UsageError } from '../errors.ts'
 import { ModelError } from './errors.ts'
-import { fileState, neededFiles, type Precision, towerFiles } from './files.ts'
+import { fileState, type Precision, towerFiles } from './files.ts'
+import { findModel } from './find.ts'
 import { loadFolder, locate } from './folder.ts'
 import type { ManifestEntry } from './manifest.ts'
 import type { Model } from './model.ts'
-import { readRecord } from './record.ts'
-import { addedFolder, addedNames, knownModels, modelFolder } from './registry.ts'
+import { expectedFiles } from './record.ts'
+import { addedFolder, isHubName, modelFolder } from './registry.ts'
 
 /**
  * Finds a model and makes sure that its files are there and of the right size; their contents are only checked by
  * `vidgrep models verify`, as hashing a model takes longer than a search.
  *
- * @param nameOrFolder a known or added model's name, or the path of a folder with a model.json (with a `/` in it:
+ * @param nameOrFolder a known or added model's name, `hf:ORG/NAME` for a repository of the hub, or the path of a folder with a model.json (with a `/` in it:
  * `./folder`)
  * @throws UsageError if there is no such model
  * @throws ModelError if its files are not there or not right
  */
 export const loadModel = async (nameOrFolder: string, precision: Precision = {}): Promise<Model> => {
+  if (isHubName(nameOrFolder)) {
+    const { loadHubModel } = await import('./hub.ts')
+    return loadHubModel(nameOrFolder)
+  }
   if (isFolder(nameOrFolder)) return loadFolder(resolve(nameOrFolder))
   const added = addedFolder(nameOrFolder)
   return added ? loadFolder(added) : loadKnown(await findModel(nameOrFolder), precision)
 }
 
-/** @throws UsageError with the nearest names if no model is called so */
-export const findModel = async (name: string): Promise<ManifestEntry> => {
-  const models = await knownModels()
-  const found = models.find((model) => model.name === name)
-  if (found) return found
-  const names = [...models.map((model) => model.name), ...(await addedNames())]
-  throw new UsageError(`Expected the name of a model or a folder with a model.json, got "${name}"`, {
-    remedy: `Did you mean ${nearest(name, names).join(' or ')}? See: vidgrep models list`,
-  })
-}
-
-/** Sizes and hashes as they were pulled stand in for those that the manifest does not know, or that the user trusted. */
-export const expectedFiles = async (entry: ManifestEntry, folder: string, precision: Precision) => {
-  const record = entry.carried ? undefined : await readRecord(folder)
-  return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
-}
-
 const isFolder = (nameOrFolder: string): boolean => /[/\\]|^\.{1,2}$/.test(nameOrFolder) || isAbsolute(nameOrFolder)
-
-const nearest = (name: string, names: readonly string[]): string[] => {
-  const ranked = names.map((known) => ({ known, far: distance(name.toLowerCase(), known) }))
-  const closest = Math.min(...ranked.map(({ far }) => far))
-  return ranked.filter(({ far }) => far <= closest + 1).map(({ known }) => known)
-}
 
 /**
  * The exact towers, but for a smaller text tower that was pulled in its place. That is no other model: what is stored

@@ -3,8 +3,10 @@ import { join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { hashFile } from './download.ts'
 import { fileState } from './files.ts'
+import { findModel } from './find.ts'
 import { readDescription } from './folder.ts'
-import { expectedFiles, findModel, loadModel, precisionOnDisk } from './load.ts'
+import { loadModel, precisionOnDisk } from './load.ts'
+import { expectedFiles } from './record.ts'
 import { addedFolder, knownModels, modelFolder, pulledFolder } from './registry.ts'
 
 export type CheckedFile = {

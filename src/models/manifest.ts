@@ -100,5 +100,13 @@ export const manifest = z.strictObject({ models: z.array(manifestEntry).min(1) }
 
 export type ModelDescription = z.infer<typeof modelDescription>
 export type ManifestEntry = z.infer<typeof manifestEntry>
+/** As much of an entry as it takes to fetch its files. */
+export type Pullable = Pick<
+  ManifestEntry,
+  'name' | 'source' | 'files' | 'carried' | 'licence' | 'licenceUrl' | 'researchOnly'
+> & {
+  readonly image: Pick<ManifestEntry['image'], 'file' | 'variants'>
+  readonly text: Pick<ManifestEntry['text'], 'file' | 'variants'>
+}
 export type ModelFile = z.infer<typeof file>
 export type Manifest = z.infer<typeof manifest>

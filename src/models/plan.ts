@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { neededFiles, type Precision } from './files.ts'
-import type { ManifestEntry } from './manifest.ts'
+import type { Pullable } from './manifest.ts'
 import { modelFolder } from './registry.ts'
 
 const hub = 'https://huggingface.co'
@@ -25,21 +25,25 @@ export type PlannedFile = {
 
 export type PullPlan = { readonly name: string; readonly folder: string; readonly files: readonly PlannedFile[] }
 
+/** @throws UsageError if the mirror is no http address */
+export const hubEndpoint = (mirror?: string): string => {
+  const endpoint = (mirror || process.env.HF_ENDPOINT || hub).replace(/\/+$/, '')
+  if (/^https?:\/\/[^/]/.test(endpoint)) return endpoint
+  throw new UsageError(`Expected a mirror like ${hub}, got "${endpoint}"`, {
+    remedy: 'Correct --mirror or HF_ENDPOINT',
+  })
+}
+
 /**
  * What pulling a model would fetch and where it would put it; touches neither network nor disk.
  *
  * @throws UsageError if the model is carried with the program, or the mirror is no http address
  */
-export const planPull = (entry: ManifestEntry, options: PlanOptions = {}): PullPlan => {
+export const planPull = (entry: Pullable, options: PlanOptions = {}): PullPlan => {
   const { name, source } = entry
   if (!source)
     throw new UsageError(`Expected a model to pull, got ${name}`, { remedy: `${name} is here already: use it` })
-  const endpoint = (options.mirror || process.env.HF_ENDPOINT || hub).replace(/\/+$/, '')
-  if (!/^https?:\/\/[^/]/.test(endpoint)) {
-    throw new UsageError(`Expected a mirror like ${hub}, got "${endpoint}"`, {
-      remedy: 'Correct --mirror or HF_ENDPOINT',
-    })
-  }
+  const endpoint = hubEndpoint(options.mirror)
   const folder = modelFolder(entry)
   const files = neededFiles(entry, options).map(({ from, ...file }) => {
     const { repo, revision, path } = from ?? { ...source, path: file.path }

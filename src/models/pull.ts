@@ -3,9 +3,10 @@ import { lock } from 'proper-lockfile'
 import { ModelError } from './errors.ts'
 import { pullFiles } from './fetchFiles.ts'
 import { fileState } from './files.ts'
-import { expectedFiles, findModel } from './load.ts'
-import type { ManifestEntry } from './manifest.ts'
+import { findModel } from './find.ts'
+import type { Pullable } from './manifest.ts'
 import { type PlannedFile, type PlanOptions, type PullPlan, planPull } from './plan.ts'
+import { expectedFiles } from './record.ts'
 import { pulledFolder } from './registry.ts'
 
 export type PullProgress = {
@@ -20,6 +21,8 @@ export type PullOptions = PlanOptions & {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined
   /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
   readonly trust?: boolean | undefined
+  /** Take files whose hash nobody has published, but none that is another one. */
+  readonly takeUnknown?: boolean | undefined
   /** Needed for a model whose licence allows research only. */
   readonly acceptLicence?: boolean | undefined
   /** Bytes that may be written in a folder. Default: what the file system says. */
@@ -40,7 +43,7 @@ export const pullModel = async (name: string, options: PullOptions = {}): Promis
   pullEntry(await findModel(name), options)
 
 /** {@link pullModel} for an entry of any manifest. */
-export const pullEntry = async (entry: ManifestEntry, options: PullOptions = {}): Promise<Pulled> => {
+export const pullEntry = async (entry: Pullable, options: PullOptions = {}): Promise<Pulled> => {
   const { name } = entry
   const plan = planPull(entry, options)
   expectLicence(entry, options.acceptLicence)
@@ -51,7 +54,7 @@ export const pullEntry = async (entry: ManifestEntry, options: PullOptions = {})
   try {
     // Another process may have pulled it while this one waited.
     const files = await missing(entry, plan, options)
-    expectHashes(name, files, options.trust)
+    expectHashes(name, files, options.trust || options.takeUnknown)
     if (files.length > 0) await pullFiles(entry, plan, files, options)
     return { name, folder: plan.folder, files: files.map(({ path }) => path) }
   } finally {
@@ -59,10 +62,7 @@ export const pullEntry = async (entry: ManifestEntry, options: PullOptions = {})
   }
 }
 
-const expectLicence = (
-  { name, researchOnly, licence, licenceUrl }: ManifestEntry,
-  accepted: boolean | undefined,
-): void => {
+const expectLicence = ({ name, researchOnly, licence, licenceUrl }: Pullable, accepted: boolean | undefined): void => {
   if (!researchOnly || accepted) return
   throw new ModelError(
     'licence-not-accepted',
@@ -73,9 +73,9 @@ const expectLicence = (
   )
 }
 
-const expectHashes = (name: string, files: readonly PlannedFile[], trust: boolean | undefined): void => {
+const expectHashes = (name: string, files: readonly PlannedFile[], taken: boolean | undefined): void => {
   const unknown = files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path)
-  if (unknown.length === 0 || trust) return
+  if (unknown.length === 0 || taken) return
   throw new ModelError(
     'hash-unknown',
     `Expected a known SHA-256 for each file of ${name}, got none for ${unknown.join(', ')}`,
@@ -85,11 +85,7 @@ const expectHashes = (name: string, files: readonly PlannedFile[], trust: boolea
   )
 }
 
-const missing = async (
-  entry: ManifestEntry,
-  { folder, files }: PullPlan,
-  options: PullOptions,
-): Promise<PlannedFile[]> => {
+const missing = async (entry: Pullable, { folder, files }: PullPlan, options: PullOptions): Promise<PlannedFile[]> => {
   const expected = new Map((await expectedFiles(entry, folder, options)).map((file) => [file.path, file]))
   const states = await Promise.all(files.map(({ path }) => fileState(folder, expected.get(path)!)))
   return files.filter((_, i) => !states[i]!.right)

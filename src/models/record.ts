@@ -1,5 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { neededFiles, type Precision } from './files.ts'
+import type { Pullable } from './manifest.ts'
 
 /** What was pulled, by path: sizes and hashes as found, also those that the manifest does not know. */
 export type PullRecord = {
@@ -20,4 +22,10 @@ export const writeRecord = async (folder: string, record: PullRecord): Promise<v
   const beside = join(folder, `${recordFile}.${process.pid}`)
   await writeFile(beside, `${JSON.stringify(record, null, 2)}\n`)
   await rename(beside, join(folder, recordFile))
+}
+
+/** Sizes and hashes as they were pulled stand in for those that the manifest does not know, or that the user trusted. */
+export const expectedFiles = async (entry: Pullable, folder: string, precision: Precision) => {
+  const record = entry.carried ? undefined : await readRecord(folder)
+  return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
 }

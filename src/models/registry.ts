@@ -39,3 +39,6 @@ export const addedFolder = (name: string): string | undefined => {
 /** Names of the models that the user added. */
 export const addedNames = async (): Promise<readonly string[]> =>
   (await readdir(pulledFolder()).catch(() => [])).filter((name) => addedFolder(name) !== undefined).sort()
+
+/** Whether a model's name means a repository of the Hugging Face hub. */
+export const isHubName = (name: string): boolean => name.startsWith('hf:')

@@ -132,6 +132,17 @@ describe('openEncoder', () => {
   })
 })
 
+test('a worker that dies takes its calls with it and says so, and nothing waits for ever', async () => {
+  // A model that has lost half its description is what the worker cannot be prepared for.
+  const encoder = await openEncoder({ ...model, text: undefined as never })
+  await encoder.encodePictures(noise(1))
+  const running = codeOf(encoder.encodePictures(noise(8)))
+  expect(await codeOf(encoder.encodeTexts(['a dog']))).toBe('encoder-crashed')
+  expect(['encoder-crashed', 'no error']).toContain(await running)
+  expect(await codeOf(encoder.encodePictures(noise(1)))).toBe('encoder-crashed')
+  await encoder.close()
+})
+
 describe('a damaged model', () => {
   let folder: string
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs'
 import { UsageError } from '../../errors.ts'
-import { findModel } from '../../models/load.ts'
+import { findModel } from '../../models/find.ts'
 import type { ManifestEntry } from '../../models/manifest.ts'
 import { type PlanOptions, type PullPlan, planPull } from '../../models/plan.ts'
 import type { Pulled } from '../../models/pull.ts'
