@@ -45,8 +45,10 @@ export type OpenIndexOptions = {
   readonly store?: string
   /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
   readonly collection?: string
-  /** Name or folder of a model. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
+  /** Name or folder of a model, or `hf:ORG/NAME[@REVISION]`. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
   readonly model?: string
+  /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
+  readonly onFetch?: (name: string) => void
   /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
   readonly apiKey?: string
   /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
@@ -134,7 +136,11 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     if (!(error instanceof CollectionMissingError)) throw error
     missing = error
   }
-  const model = await loadModel(settings.model ?? (await modelOf(store)) ?? defaultModelName)
+  const model = await loadModel(
+    settings.model ?? (await modelOf(store)) ?? defaultModelName,
+    {},
+    { onFetch: options.onFetch },
+  )
   const create = { model: model.id, dimension: model.dimension }
   let encoder: Promise<Encoder> | undefined
 

@@ -18,6 +18,12 @@ const parse = (name: string): HubName => {
   })
 }
 
+export type LoadOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
+  readonly onFetch?: ((name: string) => void) | undefined
+}
+
 /**
  * A CLIP- or SigLIP-like model of any repository that has ONNX files. The first time it is fetched and described from its
  * own configuration; afterwards it is there, without the network and at the revision that was found, until another
@@ -27,7 +33,7 @@ const parse = (name: string): HubName => {
  * @throws UsageError if there is no such repository
  * @throws ModelError if it is no such model, or cannot be fetched
  */
-export const loadHubModel = async (name: string, signal?: AbortSignal): Promise<Model> => {
+export const loadHubModel = async (name: string, { signal, onFetch }: LoadOptions = {}): Promise<Model> => {
   const { repo, revision } = parse(name)
   const asked = `${repo}@${revision ?? 'main'}`
   const pinned = isCommit(revision) ? revision : (await readPins())[asked]
@@ -39,6 +45,7 @@ export const loadHubModel = async (name: string, signal?: AbortSignal): Promise<
     (found) => nameOf(repo, found),
     signal,
   )
+  onFetch?.(idOf(repo, commit))
   await pullEntry(entry, { takeUnknown: true, signal })
   // The library takes a while to load: only a model that is new here needs it.
   const { describeHubModel } = await import('./hubDescription.ts')

@@ -3,6 +3,7 @@ import { ModelError } from './errors.ts'
 import { fileState, type Precision, towerFiles } from './files.ts'
 import { findModel } from './find.ts'
 import { loadFolder, locate } from './folder.ts'
+import type { LoadOptions } from './hub.ts'
 import type { ManifestEntry } from './manifest.ts'
 import type { Model } from './model.ts'
 import { expectedFiles } from './record.ts'
@@ -17,10 +18,14 @@ import { addedFolder, isHubName, modelFolder } from './registry.ts'
  * @throws UsageError if there is no such model
  * @throws ModelError if its files are not there or not right
  */
-export const loadModel = async (nameOrFolder: string, precision: Precision = {}): Promise<Model> => {
+export const loadModel = async (
+  nameOrFolder: string,
+  precision: Precision = {},
+  options: LoadOptions = {},
+): Promise<Model> => {
   if (isHubName(nameOrFolder)) {
     const { loadHubModel } = await import('./hub.ts')
-    return loadHubModel(nameOrFolder)
+    return loadHubModel(nameOrFolder, options)
   }
   if (isFolder(nameOrFolder)) return loadFolder(resolve(nameOrFolder))
   const added = addedFolder(nameOrFolder)

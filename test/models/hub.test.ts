@@ -116,7 +116,11 @@ afterEach(async () => {
 describe('a repository of the hub', () => {
   test('is fetched, described and runs like any other model', async () => {
     await publish(clipConfig)
-    const model = await loadModel('hf:someone/tiny-clip')
+    const fetched: string[] = []
+    const onFetch = (name: string) => void fetched.push(name)
+    const model = await loadModel('hf:someone/tiny-clip', {}, { onFetch })
+    await loadModel('hf:someone/tiny-clip', {}, { onFetch })
+    expect(fetched).toEqual([`hf:someone/tiny-clip@${first}`])
     expect(model).toMatchObject({
       id: `hf:someone/tiny-clip@${first}`,
       name: `hf:someone/tiny-clip@${first}`,
