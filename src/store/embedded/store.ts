@@ -63,11 +63,17 @@ const findOrCreate = async (folder: string, name: string, create: OpenStore['cre
 }
 
 /** @param contents name of the folder within `location` that holds the tables */
+/**
+ * What a process may keep of the vector index and of the files' descriptions, in bytes: the index of 700,000 points of
+ * 384 numbers. Left to itself the engine keeps up to 7 GB.
+ */
+const caches = [1024n << 20n, 128n << 20n] as const
+
 const storeIn = async (location: string, contents: string, collection: Collection, upkeep: Upkeep): Promise<Store> => {
   const engine = await loadEngine()
   const folder = join(location, contents)
   // 0: every read looks for what other processes wrote.
-  const database = await engine.connect(folder, { readConsistencyInterval: 0 })
+  const database = await engine.connect(folder, { readConsistencyInterval: 0 }, new engine.Session(...caches))
   const points = await database.openTable(pointsTable)
   const videos = recordsIn(await database.openTable(videosTable), folder, upkeep)
   const inTurn = writerOf(lockAt(join(folder, 'writer.lock')))
