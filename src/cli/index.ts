@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { GridKind } from '../frames/grid.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
+import { noTotals } from '../ingest/totals.ts'
 import { withIndex } from './open.ts'
 import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { openProgress } from './progress.ts'
@@ -116,19 +117,6 @@ const follow = async (events: AsyncIterable<IngestEvent>, progress: { show(event
   return summary
 }
 
-const noTotals: IngestTotals = {
-  videos: 0,
-  complete: 0,
-  partial: 0,
-  failed: 0,
-  skipped: 0,
-  frames: 0,
-  points: 0,
-  encoded: 0,
-  seconds: 0,
-  device: null,
-}
-
 /** Names shown before "and … more". */
 const namedAtMost = 5
 
@@ -144,7 +132,9 @@ const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
     totals.encoded === 0 && totals.complete === totals.videos
       ? 'Nothing to do: all is indexed'
       : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
-  print(`${totals.videos} videos: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`)
+  print(
+    `${totals.videos} ${totals.videos === 1 ? 'video' : 'videos'}: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`,
+  )
 }
 
 const named = (names: readonly string[]): string => {

@@ -5,10 +5,11 @@ import type { Store } from '../store/store.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { type DecodeContext, decode } from './decode.ts'
 import { encode } from './encode.ts'
-import type { IngestEvent, IngestTotals, VideoResult } from './events.ts'
+import type { IngestEvent, VideoResult } from './events.ts'
 import type { FoundFiles } from './find.ts'
 import type { SamplingSettings } from './job.ts'
 import { merge } from './merge.ts'
+import { totalsOf } from './totals.ts'
 import { write } from './write.ts'
 
 export type IngestOptions = SamplingSettings & {
@@ -68,20 +69,5 @@ function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): Generato
   for (const path of catalogue.paths()) {
     const within = roots.some((root) => path === root || path.startsWith(root + sep))
     if (within && !present.has(path)) yield { type: 'vanished', path }
-  }
-}
-
-const totalsOf = (results: readonly VideoResult[], skipped: number): Omit<IngestTotals, 'seconds' | 'device'> => {
-  const withStatus = (status: string) => results.filter((result) => result.status === status).length
-  const sum = (field: 'frames' | 'points' | 'encoded') => results.reduce((total, result) => total + result[field], 0)
-  return {
-    videos: results.length,
-    complete: withStatus('complete'),
-    partial: withStatus('partial'),
-    failed: withStatus('failed'),
-    skipped,
-    frames: sum('frames'),
-    points: sum('points'),
-    encoded: sum('encoded'),
   }
 }

@@ -5,6 +5,7 @@ import type { IngestEvent, IngestTotals } from './events.ts'
 import { findFiles } from './find.ts'
 import { ingest } from './ingest.ts'
 import { settingsOfLine } from './job.ts'
+import { noTotals, sumOf } from './totals.ts'
 
 export type RefillOptions = {
   /** What is in force. */
@@ -103,29 +104,3 @@ const isThere = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   )
-
-const noTotals: IngestTotals = {
-  videos: 0,
-  complete: 0,
-  partial: 0,
-  failed: 0,
-  skipped: 0,
-  frames: 0,
-  points: 0,
-  encoded: 0,
-  seconds: 0,
-  device: null,
-}
-
-const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
-  videos: a.videos + b.videos,
-  complete: a.complete + b.complete,
-  partial: a.partial + b.partial,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-  frames: a.frames + b.frames,
-  points: a.points + b.points,
-  encoded: a.encoded + b.encoded,
-  seconds: a.seconds + b.seconds,
-  device: b.device ?? a.device,
-})
