@@ -1,0 +1,47 @@
+import type { IngestTotals, VideoResult } from './events.ts'
+
+export const noTotals: IngestTotals = {
+  videos: 0,
+  complete: 0,
+  partial: 0,
+  failed: 0,
+  skipped: 0,
+  frames: 0,
+  points: 0,
+  encoded: 0,
+  seconds: 0,
+  device: null,
+}
+
+/** Of two runs, one after the other. */
+export const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
+  videos: a.videos + b.videos,
+  complete: a.complete + b.complete,
+  partial: a.partial + b.partial,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+  frames: a.frames + b.frames,
+  points: a.points + b.points,
+  encoded: a.encoded + b.encoded,
+  seconds: a.seconds + b.seconds,
+  device: b.device ?? a.device,
+})
+
+/** Of the files of one run; `skipped` are those that are no videos. */
+export const totalsOf = (
+  results: readonly VideoResult[],
+  skipped: number,
+): Omit<IngestTotals, 'seconds' | 'device'> => {
+  const withStatus = (status: string) => results.filter((result) => result.status === status).length
+  const sum = (field: 'frames' | 'points' | 'encoded') => results.reduce((total, result) => total + result[field], 0)
+  return {
+    videos: results.length,
+    complete: withStatus('complete'),
+    partial: withStatus('partial'),
+    failed: withStatus('failed'),
+    skipped,
+    frames: sum('frames'),
+    points: sum('points'),
+    encoded: sum('encoded'),
+  }
+}
