@@ -39,7 +39,7 @@ export type PatchPlan = {
 export const planPatches = (
   info: { readonly width: number; readonly height: number },
   settings: GridSettings,
-  { size, resize }: Pick<ImageTower, 'size' | 'resize'>,
+  { size, resize, interpolation }: Pick<ImageTower, 'size' | 'resize'> & Partial<Pick<ImageTower, 'interpolation'>>,
 ): PatchPlan => {
   const { areas, edge } = gridFor(info, settings)
   const views: View[] = []
@@ -57,13 +57,13 @@ export const planPatches = (
       patches.push({ number: area.number, box, cut: cutFrom(view, corner, size) })
     }
   }
-  return { views, patches, patchBytes: size * size * channels }
+  return { views: views.map((view) => ({ ...view, interpolation })), patches, patchBytes: size * size * channels }
 }
 
 /**
  * The model's own resize rule as a view. `edge-crop` rounds as the reference preprocessing does: the longer edge and the
- * crop's offset both down. A frame too oblong for squares is squashed whole instead: a crop
- * would show less than a twenty-fourth of it.
+ * crop's offset both down. A frame too oblong for squares is squashed whole instead: a crop would show less than a
+ * twenty-fourth of it.
  */
 export const wholeFrameView = (
   info: { readonly width: number; readonly height: number },

@@ -4,12 +4,14 @@ import type { StreamInfo } from './probe.ts'
 import type { Picture, View } from './video.ts'
 
 /**
- * Bicubic, widened when shrinking, with nothing saved at the cost of rounding. From 7.0 on it is Pillow's (a = −0.5).
+ * Widened when shrinking, with nothing saved at the cost of rounding. From 7.0 on bicubic is Pillow's (a = −0.5).
  * Older versions cut the parameter down to a whole number; left to themselves they take −0.6, which is near: a mean
  * difference to Pillow of at most half a level, where 0 or −1 make it two.
  */
-const scaling = (tool: ToolVersion): string =>
-  `flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp${isAtLeast(tool, 61, 0) ? ':param0=0:param1=0.5' : ''}`
+const scaling = (interpolation: 'bicubic' | 'bilinear', tool: ToolVersion): string => {
+  const pillows = interpolation === 'bicubic' && isAtLeast(tool, 61, 0) ? ':param0=0:param1=0.5' : ''
+  return `flags=${interpolation}+accurate_rnd+full_chroma_int+full_chroma_inp${pillows}`
+}
 
 /**
  * Once its time is told, a frame gets one that no later step can take for another's: times that are close, equal or
@@ -71,11 +73,11 @@ export const filterGraph = (
 }
 
 const viewFilters = (view: View, info: StreamInfo, tool: ToolVersion): readonly string[] => {
-  const { crop } = view
+  const { crop, interpolation = 'bicubic' } = view
   const [width, height] = isSideways(info.orientation) ? [view.height, view.width] : [view.width, view.height]
   const cut = crop ? [`crop=${crop.width}:${crop.height}:${crop.x}:${crop.y}`] : []
   return [
-    `scale=${width}:${height}:${scaling(tool)}${colors(info)}`,
+    `scale=${width}:${height}:${scaling(interpolation, tool)}${colors(info)}`,
     'format=rgb24',
     ...turnFilters(info.orientation),
     ...cut,

@@ -14,12 +14,14 @@ export type VideoInfo = {
 }
 
 /**
- * How the decoder shall hand out a frame: the displayed picture scaled (bicubic) to `width` × `height` pixels, then cut
- * to `crop` where given.
+ * How the decoder shall hand out a frame: the displayed picture scaled to `width` × `height` pixels, then cut to `crop`
+ * where given.
  */
 export type View = {
   readonly width: number
   readonly height: number
+  /** @default 'bicubic' */
+  readonly interpolation?: 'bicubic' | 'bilinear' | undefined
   readonly crop?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
 }
 

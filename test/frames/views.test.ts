@@ -253,3 +253,9 @@ describe('on a real picture', () => {
     }
   })
 })
+
+test('every view is scaled as the model was trained: bilinear where that is its rule', () => {
+  const tower = { size: 256, resize: 'squash', interpolation: 'bilinear' } as const
+  const { views } = planPatches({ width: 1280, height: 720 }, gridSettings(), tower)
+  expect(views.map(({ interpolation }) => interpolation)).toEqual(['bilinear', 'bilinear'])
+})

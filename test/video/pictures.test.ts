@@ -41,6 +41,7 @@ describe('Pillow’s resize rules', async () => {
         'edge224-bicubic': edgeCrop(...size, 224),
         'edge288-bicubic': edgeCrop(...size, 288),
         'squash224-bicubic': { width: 224, height: 224 },
+        'squash256-bilinear': { width: 256, height: 256, interpolation: 'bilinear' as const },
       }
       const views = await firstPictures(clip, Object.values(rules))
       for (const [i, name] of Object.keys(rules).entries()) {
