@@ -1,22 +1,23 @@
-import { stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+import type { CallOptions, Store, VideoFile, VideoRecord } from '../store/store.ts'
 
-/** The collection's records, by video and by path, kept in step with the store by this run's own changes. */
+/** The collection's records. Every change is made on the record as it is now, one after the other for each video. */
 export type Catalogue = {
-  byVideo(video: string): VideoRecord | undefined
   /** The video that lay at exactly this file, unchanged since, when it was indexed completely with these settings. */
   untouched(file: VideoFile, settings: string): VideoRecord | undefined
-  /** Every path that is known. */
+  /** Every path that was known when the run began or became so since. */
   paths(): Iterable<string>
-  put(record: VideoRecord): Promise<void>
-  /** Takes a path away from the other videos that had it; a video that has none left goes, with its points. */
+  /** Writes what `change` makes of the record, if it makes something. */
+  update(video: string, change: (record: VideoRecord | undefined) => VideoRecord | undefined): Promise<void>
+  /** Takes a path away from the other videos that had it. They stay, even with no path: another file may have them. */
   takeOver(path: string, video: string): Promise<void>
+  /** Removes the videos that have no path left, with their points. */
+  dropHomeless(): Promise<void>
 }
 
-export const openCatalogue = async (store: Store, signal?: AbortSignal): Promise<Catalogue> => {
+export const openCatalogue = async (store: Store, options?: CallOptions): Promise<Catalogue> => {
   const records = new Map<string, VideoRecord>()
   const holders = new Map<string, Set<string>>()
+  const turns = new Map<string, Promise<void>>()
   const remember = (record: VideoRecord): void => {
     records.set(record.video, record)
     for (const { path } of record.files) {
@@ -25,37 +26,49 @@ export const openCatalogue = async (store: Store, signal?: AbortSignal): Promise
       else holders.set(path, new Set([record.video]))
     }
   }
-  const put = async (record: VideoRecord): Promise<void> => {
+  for (const record of await store.records(options)) remember(record)
+
+  const change: Catalogue['update'] = async (video, make) => {
+    const record = make(await store.record(video))
+    if (!record) return
     await store.putRecord(record)
     remember(record)
   }
-  const release = async (record: VideoRecord, path: string): Promise<void> => {
-    const files = record.files.filter((file) => file.path !== path)
-    if (files.length > 0) {
-      await put({ ...record, files })
-      await store.setPath(record.video, files[0]!.path)
-    } else {
-      await store.deleteVideo(record.video)
-      records.delete(record.video)
-    }
+  const update: Catalogue['update'] = (video, make) => {
+    const turn = (turns.get(video) ?? Promise.resolve()).then(() => change(video, make))
+    turns.set(
+      video,
+      turn.catch(() => {}),
+    )
+    return turn
   }
-  for (const record of await store.records({ signal })) remember(record)
+  const release = async (video: string, path: string): Promise<void> => {
+    let shown: string | undefined
+    await update(video, (record) => {
+      const files = record?.files.filter((file) => file.path !== path)
+      if (!record || !files || files.length === record.files.length) return undefined
+      if (record.files[0]?.path === path) shown = files[0]?.path
+      return { ...record, files }
+    })
+    if (shown !== undefined) await store.setPath(video, shown)
+  }
 
   return {
-    byVideo: (video) => records.get(video),
     untouched: (file, settings) =>
       [...(holders.get(file.path) ?? [])]
         .map((video) => records.get(video))
         .find((record) => record && isDone(record, settings) && hasFile(record, file)),
     paths: () => holders.keys(),
-    put,
+    update,
     takeOver: async (path, video) => {
       for (const other of holders.get(path) ?? []) {
-        const record = records.get(other)
-        if (other === video || !record) continue
+        if (other === video) continue
         holders.get(path)?.delete(other)
-        await release(record, path)
+        await release(other, path)
       }
+    },
+    dropHomeless: async () => {
+      for (const { video, files } of await store.records()) if (files.length === 0) await store.deleteVideo(video)
     },
   }
 }
@@ -69,15 +82,3 @@ const hasFile = (record: VideoRecord, file: VideoFile): boolean =>
   record.files.some(
     (known) => known.path === file.path && known.bytes === file.bytes && known.modifiedMs === file.modifiedMs,
   )
-
-/** @throws the system's error if there is nothing that can be read */
-export const videoFile = async (path: string): Promise<VideoFile> => {
-  const { size, mtimeMs } = await stat(path)
-  return { path: resolve(path), bytes: size, modifiedMs: Math.round(mtimeMs) }
-}
-
-/** `files` with `file` added, or brought up to date. */
-export const withFile = (files: readonly VideoFile[], file: VideoFile): readonly VideoFile[] =>
-  files.some((known) => known.path === file.path)
-    ? files.map((known) => (known.path === file.path ? file : known))
-    : [...files, file]

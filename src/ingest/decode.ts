@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { VidgrepError } from '../errors.ts'
 import type { PatchPlan } from '../frames/views.ts'
 import { planPatches } from '../frames/views.ts'
 import type { ImageTower } from '../models/model.ts'
@@ -7,10 +7,11 @@ import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { fingerprint } from '../video/fingerprint.ts'
 import { frames } from '../video/frames.ts'
 import { probe } from '../video/probe.ts'
-import { DamagedVideoError, type Frame, NotAVideoError } from '../video/video.ts'
-import { type Catalogue, isDone, videoFile, withFile } from './catalogue.ts'
+import type { Frame } from '../video/video.ts'
+import { type Catalogue, isDone } from './catalogue.ts'
 import type { VideoResult } from './events.ts'
-import { type Job, type Outcome, recordOf, type SamplingSettings, settingsLine, unfinished } from './job.ts'
+import { isGone, mergedFiles, videoFile } from './files.ts'
+import { type Job, newJob, type Outcome, recordOf, type SamplingSettings, settingsLine, unfinished } from './job.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `settled` alone. */
 export type Decoded =
@@ -33,8 +34,8 @@ export type DecodeContext = {
 /** One file on its way: nothing to do, a further path of a known video, or frames to be encoded. */
 export async function* decode(path: string, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const startedMs = performance.now()
+  const { catalogue, store, running, force } = context
   const settings = settingsLine(context.settings)
-  const { catalogue, force } = context
   let file: VideoFile
   let video: string
   try {
@@ -47,58 +48,57 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
     return yield unreadable(path, error, startedMs)
   }
 
-  const running = context.running.get(video)
-  if (running && !running.record) return join(running, file)
-  const record = catalogue.byVideo(video)
-  if (record && (running || (!force && isDone(record, settings)))) {
-    return yield settled(await addPath(record, file, context), file, startedMs)
-  }
-  const job = newJob(video, file, record, context, startedMs)
-  context.running.set(video, job)
+  const known = running.get(video)
+  if (known) return yield* joinJob(known, file, context, startedMs)
+  // Claimed before anything is waited for: a copy that comes now joins.
+  const job = newJob(video, file, store.collection.model, settings, startedMs)
+  running.set(video, job)
+  const record = await store.record(video, { signal })
+  if (record && !force && isDone(record, settings)) return yield* settleKnown(job, record, context)
   await prepare(job, record, context)
   yield { kind: 'started', job }
   yield* decodeJob(job, context, signal)
 }
 
-/** A copy of a video that is being indexed right now: one job, one more result. */
-const join = (job: Job, file: VideoFile): void => {
-  job.files = withFile(job.files, file)
-  job.reported.push(file)
+/** The content is known, and all of it is there: only its places are new. */
+async function* settleKnown(job: Job, record: VideoRecord, context: DecodeContext): AsyncGenerator<Decoded, void> {
+  job.isSettling = true
+  try {
+    for (const file of job.files) yield settled(await addPath(record, file, context), file, job.startedMs)
+    job.settled.resolve(record)
+  } catch (error) {
+    job.settled.reject(error)
+    throw error
+  }
 }
 
-const newJob = (
-  video: string,
+/** A copy of a video of this run: one more result of its job, or one more path when that is done. */
+async function* joinJob(
+  job: Job,
   file: VideoFile,
-  record: VideoRecord | undefined,
   context: DecodeContext,
   startedMs: number,
-): Job => ({
-  video,
-  model: context.store.collection.model,
-  settings: settingsLine(context.settings),
-  files: withFile(record?.files ?? [], file),
-  reported: [file],
-  startedMs,
-  stored: new Set(),
-  info: undefined,
-  frames: 0,
-  encoded: 0,
-  known: 0,
-  record: undefined,
-})
+): AsyncGenerator<Decoded, void> {
+  if (!job.isSettling) return void job.files.push(file)
+  const record = await job.settled.promise
+  yield settled(await addPath(record, file, context), file, startedMs)
+}
 
 /** What an unfinished run left is kept if it was made with the same settings, else it goes. */
 const prepare = async (job: Job, record: VideoRecord | undefined, context: DecodeContext): Promise<void> => {
-  if (record && !context.force && record.settings === job.settings) {
-    job.stored = await context.store.pointIds(job.video)
+  const { store, catalogue, force } = context
+  if (record && !force && record.settings === job.settings) {
+    job.stored = await store.pointIds(job.video)
   } else if (record) {
-    await context.store.deleteVideo(job.video)
+    // Marked first: a kill while its points are going must not leave a record that says complete.
+    await catalogue.update(job.video, () => ({ ...record, ...unfinished }))
+    await store.deleteVideo(job.video)
   }
-  await context.catalogue.put(recordOf(job, unfinished))
+  await catalogue.update(job.video, (now) => recordOf(job, unfinished, (now ?? record)?.files ?? []))
 }
 
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
-  const path = job.reported[0]!.path
+  const { path } = job.files[0]
   try {
     job.info = await probe(path, { signal })
     const plan = planPatches(job.info, context.settings.grid, context.image)
@@ -110,31 +110,37 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
     yield { kind: 'ended', job, outcome: { status: 'complete' } }
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof NotAVideoError || error instanceof DamagedVideoError)) throw error
+    if (!(error instanceof VidgrepError)) throw error
     yield { kind: 'ended', job, outcome: { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message } }
   }
 }
 
 /** The content is known: the record gets the path, and the points too if the path that they show is gone. */
-const addPath = async (record: VideoRecord, file: VideoFile, { store, catalogue }: DecodeContext) => {
-  const shown = record.files[0]
-  const gone = shown === undefined || (shown.path !== file.path && !(await exists(shown.path)))
-  const files = withFile(record.files, file)
-  const added = { ...record, files: gone ? [file, ...files.filter(({ path }) => path !== file.path)] : files }
-  await catalogue.put(added)
-  await catalogue.takeOver(file.path, record.video)
-  if (gone) await store.setPath(record.video, file.path)
+const addPath = async (
+  { video }: VideoRecord,
+  file: VideoFile,
+  { store, catalogue }: DecodeContext,
+): Promise<VideoRecord> => {
+  const shown = (await store.record(video))?.files[0]
+  const isMoved = shown === undefined || (shown.path !== file.path && (await isGone(shown.path)))
+  let added: VideoRecord | undefined
+  await catalogue.update(video, (record) => {
+    if (!record) return undefined
+    const files = isMoved ? mergedFiles([file], record.files) : withFile(record.files, file)
+    added = { ...record, files }
+    return added
+  })
+  if (!added) throw new Error(`Expected a record of video ${video}, got none: another process removed it just now`)
+  await catalogue.takeOver(file.path, video)
+  if (isMoved) await store.setPath(video, file.path)
   return added
 }
 
-const exists = async (path: string): Promise<boolean> => {
-  try {
-    await access(path)
-    return true
-  } catch {
-    return false
-  }
-}
+/** `files` with `file` added at the end, or brought up to date in its place. */
+const withFile = (files: readonly VideoFile[], file: VideoFile): readonly VideoFile[] =>
+  files.some(({ path }) => path === file.path)
+    ? files.map((known) => (known.path === file.path ? file : known))
+    : [...files, file]
 
 const settled = (record: VideoRecord, file: VideoFile, startedMs: number): Decoded => ({
   kind: 'settled',

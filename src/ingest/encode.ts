@@ -55,12 +55,15 @@ const pointOf = ({ job, frame, planned, id }: Patch, vector: Float32Array): Poin
   id,
   vector,
   video: job.video,
-  path: job.files[0]!.path,
+  path: job.files[0].path,
   t: frame.timestampSeconds,
   until: frame.timestampSeconds,
   patch: planned.number,
   box: planned.box,
 })
+
+/** What may wait for a batch to fill up; then it goes on with a smaller one, so that nothing is told hours late. */
+const mostPassing = 8
 
 /**
  * One buffer serves all batches: the encoder has taken its content when the next one is asked for. It is only replaced
@@ -85,7 +88,7 @@ async function* batches(decoded: AsyncIterable<Decoded>, encoder: Encoder): Asyn
   for await (const item of decoded) {
     if (item.kind !== 'frame') {
       passing.push(item)
-      if (patches.length === 0) yield take()
+      if (patches.length === 0 || passing.length >= mostPassing) yield take()
       continue
     }
     for (const patch of newPatches(item.job, item.frame, item.plan)) {

@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises'
 import { UsageError } from '../errors.ts'
 import { filterPaths } from '../search/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+import { isGone } from './files.ts'
 
 /**
  * Takes videos out of the collection; the files stay. A video goes whole, whichever of its paths was named.
@@ -38,7 +38,7 @@ export type PruneOptions = {
  */
 export const prune = async (store: Store, { dryRun, all }: PruneOptions): Promise<readonly string[]> => {
   const records = await Promise.all((await store.records()).map(withoutGone))
-  const changed = records.filter(({ gone }) => gone.length > 0)
+  const changed = records.filter(({ gone, left }) => gone.length > 0 || left.length === 0)
   if (!all && !dryRun && records.length > 0 && records.every(({ left }) => left.length === 0)) {
     throw new UsageError('Not one file of the collection can be found: is a disk missing?', {
       remedy: 'If they are really gone: vidgrep prune --all',
@@ -62,14 +62,4 @@ const keepOnly = async (store: Store, record: VideoRecord, files: readonly Video
   if (!first) return store.deleteVideo(record.video)
   await store.putRecord({ ...record, files })
   if (first !== record.files[0]) await store.setPath(record.video, first.path)
-}
-
-/** Gone is only what is certainly not there: a disk that cannot be read now may come back. */
-const isGone = async (path: string): Promise<boolean> => {
-  try {
-    await access(path)
-    return false
-  } catch (error) {
-    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
-  }
 }

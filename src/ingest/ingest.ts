@@ -2,10 +2,12 @@ import { availableParallelism } from 'node:os'
 import { sep } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
 import type { Store } from '../store/store.ts'
+import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { type DecodeContext, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import type { IngestEvent, VideoResult } from './events.ts'
+import { isGone } from './files.ts'
 import type { FoundFiles } from './find.ts'
 import type { SamplingSettings } from './job.ts'
 import { merge } from './merge.ts'
@@ -35,10 +37,12 @@ const lookAheadFrames = 6
 export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncGenerator<IngestEvent, void> {
   const { store, encoder, signal } = options
   const startedMs = performance.now()
+  // Without it every file would fail for the same reason.
+  await ffmpegVersions()
   yield* found.skipped.map((skipped) => ({ type: 'skipped' as const, ...skipped }))
   yield { type: 'found', videos: found.paths.length, bytes: found.bytes }
 
-  const catalogue = await openCatalogue(store, signal)
+  const catalogue = await openCatalogue(store, { signal })
   const context: DecodeContext = {
     store,
     catalogue,
@@ -56,6 +60,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
     if (event.type === 'video') results.push(event.result)
     yield event
   }
+  await catalogue.dropHomeless()
   await store.optimize({ signal })
   yield* vanished(found, catalogue)
   const seconds = (performance.now() - startedMs) / 1000
@@ -64,10 +69,10 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
 }
 
 /** Known files under the roots that are not there any more. */
-function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): Generator<IngestEvent> {
+async function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): AsyncGenerator<IngestEvent> {
   const present = new Set(paths)
   for (const path of catalogue.paths()) {
     const within = roots.some((root) => path === root || path.startsWith(root + sep))
-    if (within && !present.has(path)) yield { type: 'vanished', path }
+    if (within && !present.has(path) && (await isGone(path))) yield { type: 'vanished', path }
   }
 }

@@ -3,6 +3,7 @@ import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from
 import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
+import { mergedFiles } from './files.ts'
 
 /** What changes the points of a video: other settings mean other points. */
 export type SamplingSettings = {
@@ -34,10 +35,8 @@ export type Job = {
   readonly video: string
   readonly model: string
   readonly settings: string
-  /** Where it lies: earlier runs' places and this run's. Copies that turn up during the run are added. */
-  files: readonly VideoFile[]
-  /** The files of this run: each gets a result. */
-  readonly reported: VideoFile[]
+  /** The files of this run, the first one is decoded: each gets a result. Copies that turn up are added. */
+  readonly files: [VideoFile, ...VideoFile[]]
   /** Ids of points that an earlier, unfinished run left: they are not encoded again. */
   stored: ReadonlySet<string>
   readonly startedMs: number
@@ -47,8 +46,41 @@ export type Job = {
   encoded: number
   /** Patches passed over because they are stored. */
   known: number
-  /** Set when the video is done and its record durable. */
-  record: VideoRecord | undefined
+  /** The record is being written for good: a copy that turns up now has to wait for it. */
+  isSettling: boolean
+  readonly settled: Settled
+}
+
+/** What copies wait for: the record, once it is durable. */
+export type Settled = {
+  readonly promise: Promise<VideoRecord>
+  resolve(record: VideoRecord): void
+  reject(error: unknown): void
+}
+
+export const newJob = (video: string, file: VideoFile, model: string, settings: string, startedMs: number): Job => ({
+  video,
+  model,
+  settings,
+  files: [file],
+  startedMs,
+  stored: new Set(),
+  info: undefined,
+  frames: 0,
+  encoded: 0,
+  known: 0,
+  isSettling: false,
+  settled: toBeSettled(),
+})
+
+const toBeSettled = (): Settled => {
+  let ways: Omit<Settled, 'promise'> | undefined
+  const promise = new Promise<VideoRecord>((resolve, reject) => {
+    ways = { resolve, reject }
+  })
+  // Whether there are copies that wait, or none, the failure is told by whoever wrote the record.
+  promise.catch(() => {})
+  return { promise, ...ways! }
 }
 
 export type Outcome = { readonly status: VideoStatus; readonly reason?: string }
@@ -56,9 +88,10 @@ export type Outcome = { readonly status: VideoStatus; readonly reason?: string }
 /** Stands in the store while a video is being indexed, and after a run that was broken off. */
 export const unfinished: Outcome = { status: 'partial', reason: 'indexing was broken off; run it again to go on' }
 
-export const recordOf = (job: Job, outcome: Outcome): VideoRecord => ({
+/** @param others the places that the video had before */
+export const recordOf = (job: Job, outcome: Outcome, others: readonly VideoFile[]): VideoRecord => ({
   video: job.video,
-  files: job.files,
+  files: mergedFiles(job.files, others),
   ...outcome,
   ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
   ...(job.info ? { width: job.info.width, height: job.info.height } : {}),
@@ -71,7 +104,7 @@ export const recordOf = (job: Job, outcome: Outcome): VideoRecord => ({
 
 /** One result a file: the first one did the work, copies cost nothing. */
 export const resultsOf = (job: Job, outcome: Outcome): readonly { result: VideoResult; bytes: number }[] =>
-  job.reported.map((file, i) => ({
+  job.files.map((file, i) => ({
     bytes: file.bytes,
     result: {
       path: file.path,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import PQueue from 'p-queue'
 
 export type Source<T> = (signal: AbortSignal) => AsyncIterable<T>
@@ -17,6 +18,8 @@ export type MergeOptions = {
 export async function* merge<T>(sources: readonly Source<T>[], options: MergeOptions): AsyncGenerator<T, void> {
   const stop = new AbortController()
   const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])])
+  // Each running source and its parts listen to it.
+  setMaxListeners(0, signal)
   const queue = new PQueue({ concurrency: options.concurrency })
   const ready: T[] = []
   const taken = bell()

@@ -33,7 +33,9 @@ export const totalsOf = (
   skipped: number,
 ): Omit<IngestTotals, 'seconds' | 'device'> => {
   const withStatus = (status: string) => results.filter((result) => result.status === status).length
-  const sum = (field: 'frames' | 'points' | 'encoded') => results.reduce((total, result) => total + result[field], 0)
+  // Copies share the frames and points of one video.
+  const videos = [...new Map(results.map((result) => [result.video ?? result.path, result])).values()]
+  const sum = (field: 'frames' | 'points') => videos.reduce((total, result) => total + result[field], 0)
   return {
     videos: results.length,
     complete: withStatus('complete'),
@@ -42,6 +44,6 @@ export const totalsOf = (
     skipped,
     frames: sum('frames'),
     points: sum('points'),
-    encoded: sum('encoded'),
+    encoded: results.reduce((total, { encoded }) => total + encoded, 0),
   }
 }

@@ -1,4 +1,4 @@
-import type { Point, Store } from '../store/store.ts'
+import type { Point, Store, VideoRecord } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Embedded } from './encode.ts'
 import type { IngestEvent } from './events.ts'
@@ -20,6 +20,7 @@ export async function* write(
   catalogue: Catalogue,
 ): AsyncGenerator<IngestEvent> {
   const writer = openWriter(store, catalogue)
+  let isComplete = false
   try {
     for await (const { points, passing, last } of embedded) {
       writer.add(points)
@@ -31,23 +32,20 @@ export async function* write(
       if (last) yield progressEvent(last.job, last.atSeconds, points.length)
       if (writer.isDue()) yield* await writer.flush()
     }
-  } catch (error) {
-    await writer.rescue()
-    throw error
+    yield* await writer.flush()
+    yield* await writer.flush()
+    isComplete = true
+  } finally {
+    // An error, or a caller who has had enough.
+    if (!isComplete) await writer.rescue()
   }
-  yield* await writer.flush()
-  yield* await writer.flush()
 }
 
-const startedEvent = ({ reported: [file] }: Job): IngestEvent => ({
-  type: 'started',
-  path: file!.path,
-  bytes: file!.bytes,
-})
+const startedEvent = ({ files: [file] }: Job): IngestEvent => ({ type: 'started', path: file.path, bytes: file.bytes })
 
 const progressEvent = (job: Job, atSeconds: number, encoded: number): IngestEvent => ({
   type: 'progress',
-  path: job.reported[0]!.path,
+  path: job.files[0].path,
   atSeconds,
   frames: job.frames,
   encoded,
@@ -101,8 +99,17 @@ const openWriter = (store: Store, catalogue: Catalogue) => {
 
 /** A file whose content changed gives its path to the new video, but only when there is something to take its place. */
 const settleJob = async (job: Job, outcome: Outcome, catalogue: Catalogue): Promise<void> => {
-  const record = recordOf(job, outcome)
-  await catalogue.put(record)
-  if (outcome.status !== 'failed') for (const { path } of job.files) await catalogue.takeOver(path, job.video)
-  job.record = record
+  job.isSettling = true
+  try {
+    let settled: VideoRecord | undefined
+    await catalogue.update(job.video, (record) => {
+      settled = recordOf(job, outcome, record?.files ?? [])
+      return settled
+    })
+    if (outcome.status !== 'failed') for (const { path } of job.files) await catalogue.takeOver(path, job.video)
+    job.settled.resolve(settled!)
+  } catch (error) {
+    job.settled.reject(error)
+    throw error
+  }
 }

@@ -1,4 +1,15 @@
-import { appendFile, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { clip, contents, copyClip, makeClip, open, pointsOf, run, temporaryFolder } from './indexing.ts'
@@ -107,6 +118,57 @@ describe('identity', () => {
     expect(await index.store!.countPoints()).toBe(totals.points)
   })
 
+  it('encodes nothing when two files swap their names, or three pass theirs on', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    const at = (name: string) => join(folder, 'cams', name)
+    await mkdir(at(''))
+    await makeClip(at('cam1.mp4'), 'testsrc', 2)
+    await makeClip(at('cam2.mp4'), 'testsrc2', 2)
+    await run(index, [at('')])
+    const before = await index.store!.countPoints()
+    await rename(at('cam2.mp4'), at('cam3.mp4'))
+    await rename(at('cam1.mp4'), at('cam2.mp4'))
+    expect((await run(index, [at('')], { jobs: 2 })).totals).toMatchObject({ complete: 2, encoded: 0 })
+    await rename(at('cam3.mp4'), at('x.mp4'))
+    await rename(at('cam2.mp4'), at('cam3.mp4'))
+    await rename(at('x.mp4'), at('cam2.mp4'))
+    expect((await run(index, [at('')], { jobs: 1 })).totals).toMatchObject({ complete: 2, encoded: 0 })
+    expect(await index.store!.countPoints()).toBe(before)
+    const points = await pointsOf(index)
+    for (const { video, files } of await index.videos()) {
+      expect(points.filter((point) => point.video === video)).toHaveLength(before / 2)
+      expect(files.length).toBeGreaterThan(0)
+    }
+  })
+
+  it('keeps every one of several copies that turn up together', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    await mkdir(join(folder, 'in'))
+    const first = await makeClip(join(folder, 'in', 'a.mp4'), 'testsrc', 2)
+    await run(index, [first])
+    const copies = ['b', 'c', 'd', 'e'].map((name) => join(folder, 'in', `${name}.mp4`))
+    for (const copy of copies) await copyFile(first, copy)
+    expect((await run(index, [join(folder, 'in')], { jobs: 4 })).totals).toMatchObject({ videos: 5, encoded: 0 })
+    expect((await index.videos())[0]?.files.map(({ path }) => path).sort()).toEqual([first, ...copies])
+  })
+
+  it('loses nothing when one of two copies becomes another video while the other is indexed again', async () => {
+    const folder = await temporaryFolder()
+    const index = await open(join(folder, 'store'))
+    await mkdir(join(folder, 'in'))
+    const [a, b] = [join(folder, 'in', 'a.mp4'), join(folder, 'in', 'b.mp4')]
+    await makeClip(a, 'testsrc', 2)
+    await copyFile(a, b)
+    await run(index, [join(folder, 'in')])
+    await makeClip(b, 'testsrc2', 6)
+    const { totals } = await run(index, [join(folder, 'in')], { jobs: 2, force: true })
+    expect(totals).toMatchObject({ complete: 2, partial: 0, failed: 0 })
+    expect(await index.store!.countPoints()).toBe(totals.points)
+    expect((await index.videos()).map(({ files }) => files.map(({ path }) => path)).sort()).toEqual([[a], [b]])
+  })
+
   it('reads a touched file, but does not encode it again', async () => {
     const folder = await temporaryFolder()
     const index = await open(join(folder, 'store'))
@@ -120,7 +182,6 @@ describe('identity', () => {
     const folder = await temporaryFolder()
     const index = await open(join(folder, 'store'))
     const clips = join(folder, 'clips')
-    const { mkdir } = await import('node:fs/promises')
     await mkdir(clips)
     const gone = await copyClip('bunny.mp4', clips)
     await copyClip('city.mpg', clips)
@@ -156,7 +217,6 @@ describe('bad input', () => {
   it('names what is no video, skips what does not look like one, and follows no link out', async () => {
     const folder = await temporaryFolder()
     const clips = join(folder, 'clips')
-    const { mkdir } = await import('node:fs/promises')
     await mkdir(clips)
     await writeFile(join(clips, 'empty.mp4'), '')
     await writeFile(join(clips, 'text.mp4'), 'not a video, really')

@@ -1,0 +1,25 @@
+import { access, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { VideoFile } from '../store/store.ts'
+
+/** @throws the system's error if there is nothing that can be read */
+export const videoFile = async (path: string): Promise<VideoFile> => {
+  const { size, mtimeMs } = await stat(path)
+  return { path: resolve(path), bytes: size, modifiedMs: Math.round(mtimeMs) }
+}
+
+/** `first`, then those of `others` that lie elsewhere. */
+export const mergedFiles = (first: readonly VideoFile[], others: readonly VideoFile[]): readonly VideoFile[] => {
+  const paths = new Set(first.map(({ path }) => path))
+  return [...first, ...others.filter(({ path }) => !paths.has(path))]
+}
+
+/** Gone is only what is certainly not there: a disk that cannot be read now may come back. */
+export const isGone = async (path: string): Promise<boolean> => {
+  try {
+    await access(path)
+    return false
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}
