@@ -8,10 +8,10 @@ import type { IngestEvent } from './ingest/events.ts'
 import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
-import { listModels } from './models/list.ts'
+import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { defaultModelName, isHubName } from './models/registry.ts'
+import { defaultModelName } from './models/registry.ts'
 import { filterPaths } from './search/paths.ts'
 import { type MomentSearchResult, searchMoments } from './search/search.ts'
 import { settingsFrom } from './settings.ts'
@@ -125,6 +125,8 @@ export type Index = {
  * @throws ModelMismatchError if the collection belongs to another model than the one asked for
  */
 export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> => {
+  checkCount('threads', options.threads)
+  checkCount('batch', options.batchSize)
   const settings = settingsFrom(options)
   const access = { collection: settings.collection, apiKey: settings.apiKey }
   const { device } = settings
@@ -137,7 +139,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     missing = error
   }
   const model = await loadModel(
-    settings.model ?? (await modelOf(store)) ?? defaultModelName,
+    settings.model ?? (store ? await modelOf(store) : defaultModelName),
     {},
     { onFetch: options.onFetch },
   )
@@ -151,8 +153,11 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     return store
   }
   const close = async (): Promise<void> => {
-    await (await encoder)?.close()
-    await store?.close()
+    try {
+      await (await encoder)?.close()
+    } finally {
+      await store?.close()
+    }
   }
   // Asked for by name, the model must be the collection's: opening with `create` is what refuses another one.
   if (store && settings.model !== undefined) {
@@ -167,7 +172,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     },
     ingest: async function* (paths, { everySeconds = 1, jobs, force, signal, ...grid } = {}) {
       checkEvery(everySeconds)
-      checkJobs(jobs)
+      checkCount('jobs', jobs)
       const checked = gridSettings(grid)
       const found = await findFiles(paths, signal)
       const encoder = await encoderOf(openTunedEncoder)
@@ -200,21 +205,13 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   }
 }
 
-/** The name of the model that a collection was made with, if this version knows it. */
-const modelOf = async (store: Store | undefined): Promise<string | undefined> => {
-  if (!store) return undefined
-  const id = store.collection.model
-  // The id of a model of the hub is its name, commit included.
-  if (isHubName(id)) return id
-  const known = (await listModels()).find((model) => model.id === id)
-  if (known) return known.name
-  throw new UsageError(`Collection "${store.collection.name}" was made with ${id}, a model that has no name here`, {
+/** The name of the model that a collection was made with. */
+const modelOf = async ({ collection }: Store): Promise<string> => {
+  const name = await modelName(collection.model)
+  if (name !== undefined) return name
+  throw new UsageError(`Collection "${collection.name}" was made with ${collection.model}, which has no name here`, {
     remedy: 'Name its folder: --model ./folder',
   })
-}
-
-const tryPicture = async (encoder: Encoder, signal: AbortSignal | undefined): Promise<void> => {
-  await encoder.encodePictures(new Uint8Array(encoder.model.image.size ** 2 * 3), { signal })
 }
 
 const checkEvery = (everySeconds: number): void => {
@@ -225,9 +222,16 @@ const checkEvery = (everySeconds: number): void => {
   }
 }
 
-const checkJobs = (jobs: number | undefined): void => {
-  if (jobs === undefined || (Number.isSafeInteger(jobs) && jobs >= 1)) return
-  throw new UsageError(`Expected the number of jobs to be a whole number from 1, got ${jobs}`, {
-    remedy: 'Leave --jobs out for one a core',
+/** More is a slip of the finger, and would take all memory. */
+const most = { jobs: 64, threads: 256, batch: 1024 }
+
+const checkCount = (name: keyof typeof most, value: number | undefined): void => {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= most[name])) return
+  throw new UsageError(`Expected ${name} to be a whole number from 1 to ${most[name]}, got ${value}`, {
+    remedy: 'Leave it out: the default fits the machine',
   })
+}
+
+const tryPicture = async (encoder: Encoder, signal: AbortSignal | undefined): Promise<void> => {
+  await encoder.encodePictures(new Uint8Array(encoder.model.image.size ** 2 * 3), { signal })
 }

@@ -5,6 +5,7 @@ import type { DeviceChoice, Placement } from '../encoder/device.ts'
 import { openTunedEncoder } from '../encoder/tuned.ts'
 import { tuningKey, tuningMemory } from '../encoder/tuning.ts'
 import { VidgrepError } from '../errors.ts'
+import { modelName } from '../models/list.ts'
 import { loadModel } from '../models/load.ts'
 import { defaultModelName } from '../models/registry.ts'
 import { folders, settingsFrom } from '../settings.ts'
@@ -38,7 +39,8 @@ export const doctorCommand: CommandModule<unknown, Arguments> = {
 const examine = async (args: Arguments): Promise<readonly Check[]> => {
   const settings = settingsFrom(openOptions(args))
   const { store: location, collection, apiKey } = settings
-  const modelName = settings.model ?? defaultModelName
+  const stored = await check('store', async () => tryStore(location, collection, apiKey))
+  const name = settings.model ?? (await modelName(String(stored.details.model))) ?? defaultModelName
   return [
     await check('machine', async () => ({
       node: process.version,
@@ -51,7 +53,7 @@ const examine = async (args: Arguments): Promise<readonly Check[]> => {
       ...folders(),
       store: location,
       collection,
-      model: modelName,
+      model: name,
       device: settings.device,
     })),
     await check('ffmpeg', async () => {
@@ -60,8 +62,8 @@ const examine = async (args: Arguments): Promise<readonly Check[]> => {
         Object.entries(versions).map(([name, found]) => [name, `${found.version} (${found.source}: ${found.path})`]),
       )
     }),
-    await check('model', async () => tryModel(modelName, settings.device)),
-    await check('store', async () => tryStore(location, collection, apiKey)),
+    await check('model', async () => tryModel(name, settings.device)),
+    stored,
   ]
 }
 

@@ -130,12 +130,15 @@ const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
   const gpu = totals.device === null || totals.device === 'cpu' ? '' : `, ${totals.device}`
   const done =
     totals.encoded === 0 && totals.complete === totals.videos
-      ? 'Nothing to do: all is indexed'
+      ? nothingToDo(totals.videos)
       : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
   print(
     `${totals.videos} ${totals.videos === 1 ? 'video' : 'videos'}: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`,
   )
 }
+
+const nothingToDo = (videos: number): string =>
+  videos > 0 ? 'Nothing to do: all is indexed' : 'There is nothing to index'
 
 const named = (names: readonly string[]): string => {
   const more = names.length - namedAtMost

@@ -36,12 +36,18 @@ const commands = [
   doctorCommand,
 ]
 
-/** A number that is none becomes NaN, which nobody asked for. */
-const expectNumbers = (args: Readonly<Record<string, unknown>>): true => {
-  const wrong = Object.keys(args).find((name) => Number.isNaN(args[name]))
-  if (wrong === undefined) return true
-  const option = wrong.length > 1 ? `--${wrong}` : `-${wrong}`
-  throw new UsageError(`Expected a number for ${option}`, { remedy: 'See: vidgrep --help' })
+/** Options that may be given several times, and words without an option. */
+const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query'])
+
+/** A number that is none becomes NaN, an option given twice becomes a list: neither is what anybody asked for. */
+const expectSense = (args: Readonly<Record<string, unknown>>): true => {
+  for (const [name, value] of Object.entries(args)) {
+    const option = name.length > 1 ? `--${name}` : `-${name}`
+    const remedy = 'See: vidgrep --help'
+    if (Number.isNaN(value)) throw new UsageError(`Expected a number for ${option}`, { remedy })
+    if (Array.isArray(value) && !lists.has(name)) throw new UsageError(`Expected ${option} only once`, { remedy })
+  }
+  return true
 }
 
 const parser = yargs(words)
@@ -53,7 +59,7 @@ const parser = yargs(words)
   .example('$0 search "a red car"', 'as often as you like')
   .recommendCommands()
   .strict()
-  .check(expectNumbers)
+  .check(expectSense)
   .version(version)
   .wrap(Math.min(110, process.stdout.columns ?? 80))
   .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })

@@ -1,4 +1,6 @@
 import type { Index, OpenIndexOptions } from '../index.ts'
+import { settingsFrom } from '../settings.ts'
+import type { Store } from '../store/store.ts'
 import { warn } from './run.ts'
 
 const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards it works offline …`)
@@ -11,5 +13,17 @@ export const withIndex = async <T>(options: OpenIndexOptions, use: (index: Index
     return await use(index)
   } finally {
     await index.close()
+  }
+}
+
+/** The same for what needs no model: a collection can be looked through where its model never was. */
+export const withStore = async <T>(options: OpenIndexOptions, use: (store: Store) => Promise<T>): Promise<T> => {
+  const { store: location, collection, apiKey } = settingsFrom(options)
+  const { openStore } = await import('../store/open.ts')
+  const store = await openStore(location, { collection, apiKey })
+  try {
+    return await use(store)
+  } finally {
+    await store.close()
   }
 }

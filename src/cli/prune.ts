@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs'
-import { withIndex } from './open.ts'
+import { prune } from '../ingest/forget.ts'
+import { withStore } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -16,7 +17,7 @@ export const pruneCommand: CommandModule<unknown, Arguments> = {
   handler: (args) =>
     run(args.json, async () => {
       const { all, dryRun, json } = args
-      const pruned = await withIndex(openOptions(args), (index) => index.prune({ all, dryRun }))
+      const pruned = await withStore(openOptions(args), (store) => prune(store, { all, dryRun }))
       if (json) printJson({ pruned })
       else for (const path of pruned) print(`${dryRun ? 'would forget' : 'forgotten'}  ${path}`)
       return exitCodes.done

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs'
-import { withIndex } from './open.ts'
+import { forget } from '../ingest/forget.ts'
+import { withStore } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -14,7 +15,7 @@ export const removeCommand: CommandModule<unknown, Arguments> = {
       .example('$0 remove old/', 'all videos of a folder') as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
-      const records = await withIndex(openOptions(args), (index) => index.remove(args.paths))
+      const records = await withStore(openOptions(args), (store) => forget(store, args.paths))
       const removed = records.flatMap(({ files }) => files.map(({ path }) => path))
       if (args.json) printJson({ removed })
       else for (const path of removed) print(`removed  ${path}`)

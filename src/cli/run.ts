@@ -9,6 +9,8 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 /** How long a command may take to end after Ctrl-C before it is ended: what it could keep, it has kept by then. */
 const graceMs = 1800
 
+const interrupted = 'Interrupted. What is done is kept; run the same command to go on.'
+
 export type Context = { readonly signal: AbortSignal }
 
 /**
@@ -20,7 +22,10 @@ export const run = async (json: boolean, command: (context: Context) => Promise<
   const onSignal = (): void => {
     if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
     interrupt.abort()
-    setTimeout(() => process.exit(exitCodes.interrupted), graceMs).unref()
+    setTimeout(() => {
+      warn(interrupted)
+      process.exit(exitCodes.interrupted)
+    }, graceMs).unref()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
@@ -29,11 +34,13 @@ export const run = async (json: boolean, command: (context: Context) => Promise<
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
     throw error
   })
+  // Whoever stops listening to the progress does not stop the work.
+  process.stderr.on('error', () => {})
   try {
     process.exitCode = await command({ signal: interrupt.signal })
   } catch (error) {
     if (interrupt.signal.aborted) {
-      warn('Interrupted. What is done is kept; run the same command to go on.')
+      warn(interrupted)
       process.exit(exitCodes.interrupted)
     }
     process.exitCode = report(error, json)

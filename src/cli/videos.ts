@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import { formatTimestamp } from '../search/timestamp.ts'
 import type { VideoRecord } from '../store/store.ts'
-import { withIndex } from './open.ts'
+import { withStore } from './open.ts'
 import { jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { exitCodes, print, printJson, run } from './run.ts'
 
@@ -14,7 +14,7 @@ export const videosCommand: CommandModule<unknown, Arguments> = {
     storeOptions(jsonOption(yargs)).example('$0 videos --json', 'for programs') as unknown as Argv<Arguments>,
   handler: (args) =>
     run(args.json, async () => {
-      const records = await withIndex(openOptions(args), (index) => index.videos())
+      const records = await withStore(openOptions(args), (store) => store.records())
       const sorted = records.toSorted((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))
       if (args.json) printJson(sorted.map(toJson))
       else for (const record of sorted) tell(record)

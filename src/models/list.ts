@@ -4,7 +4,7 @@ import { readDescription } from './folder.ts'
 import { precisionOnDisk } from './load.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { expectedFiles } from './record.ts'
-import { addedFolder, addedNames, knownModels, modelFolder } from './registry.ts'
+import { addedFolder, addedNames, isHubName, knownModels, modelFolder } from './registry.ts'
 
 export type ListedModel = ModelDescription &
   Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
@@ -39,3 +39,8 @@ const listAdded = async (name: string): Promise<ListedModel> => {
   const bytes = states.reduce((sum, state) => sum + (state.bytes ?? 0), 0)
   return { ...described, folder, bytes, onDisk: states.every(({ right }) => right), added: true }
 }
+
+/** The name under which the model with this id is found, `undefined` if this machine does not know it. */
+export const modelName = async (id: string): Promise<string | undefined> =>
+  // The id of a model of the hub is its name, commit included.
+  isHubName(id) ? id : (await listModels()).find((model) => model.id === id)?.name
