@@ -29,6 +29,7 @@ describe('wrong usage', () => {
     ['a model that does not exist', ['index', '.', '--model', 'startr'], /starter/],
     ['a folder that does not exist', ['index', './no-such-folder'], /no-such-folder/],
     ['a time that is none', ['search', 'x', '--after', 'soon'], /1:02:03/],
+    ['an option given twice', ['search', 'x', '--after', '1', '--after', '2'], /--after only once/],
     ['jobs that are none', ['index', '.', '--jobs', '0'], /jobs/],
     ['threads that are none', ['index', '.', '--threads', 'x'], /threads/],
     ['a time between frames that is none', ['index', '.', '--every=-1'], /0 or more/],
