@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
-import cliProgress from 'cli-progress'
 import type { IngestEvent, VideoResult } from '../ingest/events.ts'
 import { formatTimestamp } from '../search/timestamp.ts'
+import { createBar } from './bar.ts'
 import { warn } from './run.ts'
 
 export type Progress = { show(event: IngestEvent): void; end(): void }
@@ -34,22 +34,7 @@ const doneLine = ({ path, frames, points, encoded, seconds }: VideoResult): stri
 
 const openBar = (): Progress => {
   const meter = openMeter()
-  const bar = new cliProgress.SingleBar({
-    format: '{percent} {bar} {finished}/{videos} videos · {rate} · ETA {left} · {current}',
-    barsize: 24,
-    barCompleteChar: '━',
-    barIncompleteChar: '─',
-    hideCursor: true,
-    clearOnComplete: true,
-    forceRedraw: true,
-    linewrap: false,
-    gracefulExit: false,
-    fps: 8,
-    formatBar: (progress, options) => {
-      const full = Math.round(progress * (options.barsize ?? 24))
-      return '━'.repeat(full) + '─'.repeat((options.barsize ?? 24) - full)
-    },
-  })
+  const bar = createBar('{percent} {bar} {finished}/{videos} videos · {rate} · ETA {left} · {current}')
   const above = (line: string): void => {
     bar.stop()
     warn(line)

@@ -1,5 +1,5 @@
-import cliProgress from 'cli-progress'
 import type { PullProgress } from '../../models/pull.ts'
+import { createBar } from '../bar.ts'
 import { formatDuration } from '../progress.ts'
 import { warn } from '../run.ts'
 import { formatBytes } from './bytes.ts'
@@ -32,17 +32,7 @@ const openLines = (expectedBytes: number): PullMeter => {
 
 const openBar = (expectedBytes: number): PullMeter => {
   const bytesASecond = openRate()
-  const bar = new cliProgress.SingleBar({
-    format: '{percentage}% {bar} {received}/{whole} · {rate}/s · ETA {left}',
-    barsize: 24,
-    barCompleteChar: '━',
-    barIncompleteChar: '─',
-    hideCursor: true,
-    clearOnComplete: true,
-    linewrap: false,
-    gracefulExit: false,
-    fps: 8,
-  })
+  const bar = createBar('{percentage}% {bar} {received}/{whole} · {rate}/s · ETA {left}')
   const words = ({ receivedBytes, totalBytes = expectedBytes }: PullProgress) => {
     const rate = bytesASecond(receivedBytes, performance.now())
     return {
