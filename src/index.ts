@@ -8,6 +8,7 @@ import type { IngestEvent } from './ingest/events.ts'
 import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
+import { defaultEverySeconds } from './ingest/job.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
@@ -15,8 +16,9 @@ import { defaultModelName } from './models/registry.ts'
 import { filterPaths } from './search/paths.ts'
 import { type MomentSearchResult, searchMoments } from './search/search.ts'
 import { settingsFrom } from './settings.ts'
+import { expectBelonging } from './store/belonging.ts'
 import { openStore } from './store/open.ts'
-import { CollectionMissingError, type Store, type VideoRecord } from './store/store.ts'
+import { CollectionMissingError, type OpenStore, type Store, type VideoRecord } from './store/store.ts'
 
 export { EncoderError } from './encoder/encoder.ts'
 export { UsageError, VidgrepError } from './errors.ts'
@@ -130,39 +132,39 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   const settings = settingsFrom(options)
   const access = { collection: settings.collection, apiKey: settings.apiKey }
   const { device } = settings
+  const opened: Store[] = []
   let store: Store | undefined
   let missing: CollectionMissingError | undefined
-  try {
-    store = await openStore(settings.store, access)
-  } catch (error) {
-    if (!(error instanceof CollectionMissingError)) throw error
-    missing = error
-  }
-  const model = await loadModel(
-    settings.model ?? (store ? await modelOf(store) : defaultModelName),
-    {},
-    { onFetch: options.onFetch },
-  )
-  const create = { model: model.id, dimension: model.dimension }
+  let isForWriting = false
   let encoder: Promise<Encoder> | undefined
-
-  const encoderOf = (open: typeof openEncoder = openEncoder): Promise<Encoder> =>
-    (encoder ??= open(model, { device, threads: options.threads, batchSize: options.batchSize }))
-  const existing = (): Store => {
-    if (!store) throw missing
-    return store
+  const open = async (how: Partial<OpenStore>): Promise<void> => {
+    store = await openStore(settings.store, { ...access, ...how })
+    opened.push(store)
   }
   const close = async (): Promise<void> => {
     try {
       await (await encoder)?.close()
     } finally {
-      await store?.close()
+      for (const each of opened) await each.close()
     }
   }
-  // Asked for by name, the model must be the collection's: opening with `create` is what refuses another one.
-  if (store && settings.model !== undefined) {
-    await store.close()
-    store = await openStore(settings.store, { ...access, create })
+  try {
+    await open({})
+  } catch (error) {
+    if (!(error instanceof CollectionMissingError)) throw error
+    missing = error
+  }
+  const model = await modelFor(settings.model, store, options.onFetch).catch(async (error) => {
+    await close()
+    throw error
+  })
+  const create = { model: model.id, dimension: model.dimension }
+
+  const encoderOf = (start: typeof openEncoder = openEncoder): Promise<Encoder> =>
+    (encoder ??= start(model, { device, threads: options.threads, batchSize: options.batchSize }))
+  const existing = (): Store => {
+    if (!store) throw missing
+    return store
   }
 
   return {
@@ -170,7 +172,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     get store() {
       return store
     },
-    ingest: async function* (paths, { everySeconds = 1, jobs, force, signal, ...grid } = {}) {
+    ingest: async function* (paths, { everySeconds = defaultEverySeconds, jobs, force, signal, ...grid } = {}) {
       checkEvery(everySeconds)
       checkCount('jobs', jobs)
       const checked = gridSettings(grid)
@@ -178,8 +180,10 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       const encoder = await encoderOf(openTunedEncoder)
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
-      store ??= await openStore(settings.store, { ...access, create, signal })
-      yield* ingest(found, { store, encoder, everySeconds, grid: checked, jobs, force, signal })
+      // Opened so, it is made if it is missing, and its schema brought up to date. Searches under way keep theirs.
+      if (!isForWriting) await open({ create, signal })
+      isForWriting = true
+      yield* ingest(found, { store: existing(), encoder, everySeconds, grid: checked, jobs, force, signal })
     },
     search: async (query, { n, gapSeconds, signal, onTruncated, ...rest } = {}) => {
       const threshold = rest.threshold ?? model.threshold
@@ -203,6 +207,17 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     prune: async (options = {}) => prune(existing(), options),
     close,
   }
+}
+
+/** The model asked for by name, which must be the collection's if there is one, or the collection's, or the default. */
+const modelFor = async (
+  name: string | undefined,
+  store: Store | undefined,
+  onFetch: OpenIndexOptions['onFetch'],
+): Promise<Model> => {
+  const model = await loadModel(name ?? (store ? await modelOf(store) : defaultModelName), {}, { onFetch })
+  if (store) expectBelonging(store.collection, { model: model.id, dimension: model.dimension })
+  return model
 }
 
 /** The name of the model that a collection was made with. */

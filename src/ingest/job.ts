@@ -5,6 +5,9 @@ import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
 import { mergedFiles } from './files.ts'
 
+/** Seconds between sampled frames: the article's figure. */
+export const defaultEverySeconds = 1
+
 /** What changes the points of a video: other settings mean other points. */
 export type SamplingSettings = {
   /** Seconds between sampled frames, 0 for all of them. */

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
+import { openIndex } from '../../src/index.ts'
 import { metaId } from '../../src/store/qdrant/meta.ts'
 import { migrate } from '../../src/store/qdrant/migrate.ts'
 import { qdrantCollections } from '../../src/store/qdrant/names.ts'
@@ -28,8 +30,8 @@ const metaOf = (name = collection) => server.database.get(`${name}-videos`)!.poi
 const steps = ['0001-create-collections', '0002-index-payload']
 
 /** Makes the collection as it was after the first step only. */
-const setBack = async () => {
-  await open()
+const setBack = async (create = { model, dimension }) => {
+  await (await open(collection, create)).close()
   delete (metaOf().payload.migrations as Record<string, string>)[steps[1]!]
   metaOf().payload.schemaVersion = 0
   for (const kept of server.database.values()) kept.indexes.clear()
@@ -71,6 +73,17 @@ describe('migrations of the Qdrant schema', () => {
     const requests = server.seen.length
     expect(await migrate(server.url, { collection })).toEqual([])
     expect(server.seen.slice(requests).every(({ method }) => method !== 'PUT')).toBe(true)
+  })
+
+  test('a later index by the library that names no model applies what is pending', async () => {
+    await setBack({ model: 'starter-1', dimension: 384 })
+    const index = await openIndex({ store: server.url, collection })
+    const video = fileURLToPath(new URL('../clips/bunny.mp4', import.meta.url))
+    for await (const event of index.ingest([video], { grid: 'whole', everySeconds: 3 })) {
+      if (event.type === 'done') expect(event.totals).toMatchObject({ complete: 1, points: 2 })
+    }
+    await index.close()
+    expect(Object.keys(metaOf().payload.migrations as object)).toEqual(steps)
   })
 
   test('indexing into an older collection applies what is pending', async () => {

@@ -1,17 +1,9 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
+import { expectBelonging } from '../belonging.ts'
 import { checkCollectionName } from '../name.ts'
 import { checkPoints, checkVector } from '../point.ts'
-import {
-  type CallOptions,
-  type Collection,
-  CollectionMissingError,
-  ModelMismatchError,
-  type OpenStore,
-  SchemaTooNewError,
-  type Store,
-  schemaVersion,
-} from '../store.ts'
+import { type CallOptions, type Collection, CollectionMissingError, type OpenStore, type Store } from '../store.ts'
 import { loadEngine, storeErrorFrom } from './engine.ts'
 import { collectionsIn, createCollection, type Facts, readFacts } from './folder.ts'
 import { lockAt } from './lock.ts'
@@ -37,10 +29,7 @@ export const openEmbeddedStore = async (
   const location = resolve(folder)
   return translated(location, async () => {
     const found = await findOrCreate(location, name, create)
-    if (found.schemaVersion > schemaVersion) throw new SchemaTooNewError(found)
-    if (create && (found.model !== create.model || found.dimension !== create.dimension)) {
-      throw new ModelMismatchError(found, create)
-    }
+    expectBelonging(found, create)
     const { contents = name, replaced: _, ...collection } = found
     return storeIn(location, contents, collection, upkeep)
   })
@@ -62,13 +51,13 @@ const findOrCreate = async (folder: string, name: string, create: OpenStore['cre
   return created
 }
 
-/** @param contents name of the folder within `location` that holds the tables */
 /**
  * What a process may keep of the vector index and of the files' descriptions, in bytes: the index of 700,000 points of
  * 384 numbers. Left to itself the engine keeps up to 7 GB.
  */
 const caches = [1024n << 20n, 128n << 20n] as const
 
+/** @param contents name of the folder within `location` that holds the tables */
 const storeIn = async (location: string, contents: string, collection: Collection, upkeep: Upkeep): Promise<Store> => {
   const engine = await loadEngine()
   const folder = join(location, contents)

@@ -1,12 +1,5 @@
-import {
-  type CallOptions,
-  CollectionMissingError,
-  ModelMismatchError,
-  type OpenStore,
-  SchemaTooNewError,
-  StoreError,
-  schemaVersion,
-} from '../store.ts'
+import { expectBelonging } from '../belonging.ts'
+import { type CallOptions, CollectionMissingError, type OpenStore, StoreError, schemaVersion } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo, recordsCollection } from './collections.ts'
 import { statusOf } from './failures.ts'
@@ -41,7 +34,7 @@ export const migrate = async (
   if (!meta) {
     throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
   }
-  refuseOther(collection, meta, undefined)
+  expectBelonging(collectionOf(collection, meta), undefined)
   if (meta.contents) return migrate(url, { collection: meta.contents, dryRun, signal, ...options })
   const steps = await pendingSteps(meta)
   if (!dryRun) await update(qdrant, collection, meta, { signal })
@@ -64,7 +57,7 @@ export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal 
     throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
   }
   const meta = found ?? (await createCollection(qdrant, collection, create!, { signal }))
-  refuseOther(collection, meta, create)
+  expectBelonging(collectionOf(collection, meta), create)
   const { contents } = meta
   if (contents) return { ...(await findOrCreate(qdrant, { collection: contents, create, signal })), contents }
   if (!(await collectionInfo(qdrant, collection, { signal }))) throw pointless(collection, qdrant.location)
@@ -99,14 +92,6 @@ const claimed = async (qdrant: Qdrant, name: string, options: CallOptions): Prom
   throw new StoreError('collection-foreign', `Collection "${name}" in ${qdrant.location} was not made by vidgrep`, {
     remedy: 'Take another name: --collection NAME',
   })
-}
-
-const refuseOther = (name: string, meta: Meta, wanted: OpenStore['create']): void => {
-  const found = collectionOf(name, meta)
-  if (meta.schemaVersion > schemaVersion) throw new SchemaTooNewError(found)
-  if (wanted && (wanted.model !== meta.model || wanted.dimension !== meta.dimension)) {
-    throw new ModelMismatchError(found, wanted)
-  }
 }
 
 /** Its records would say that everything is indexed. */
