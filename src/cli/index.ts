@@ -1,25 +1,33 @@
 import type { Argv, CommandModule } from 'yargs'
-import type { GridKind } from '../frames/grid.ts'
+import { defaultGridSettings, type GridKind } from '../frames/grid.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
+import { defaultEverySeconds } from '../ingest/job.ts'
 import { noTotals } from '../ingest/totals.ts'
 import { withIndex } from './open.ts'
-import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import {
+  deviceOption,
+  type EncodingArguments,
+  encodingOptions,
+  jsonOption,
+  modelOption,
+  openOptions,
+  type StoreArguments,
+  storeOptions,
+} from './options.ts'
 import { openProgress } from './progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
-type Arguments = StoreArguments & {
-  readonly paths: string[]
-  readonly every: number
-  readonly grid: GridKind
-  readonly patch: number
-  readonly step: number
-  readonly jobs?: number
-  readonly threads?: number
-  readonly batch?: number
-  readonly force: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
+type Arguments = StoreArguments &
+  EncodingArguments & {
+    readonly paths: string[]
+    readonly every: number
+    readonly grid: GridKind
+    readonly patch: number
+    readonly step: number
+    readonly force: boolean
+    readonly quiet: boolean
+    readonly json: boolean
+  }
 
 export const indexCommand: CommandModule<unknown, Arguments> = {
   command: 'index <paths..>',
@@ -29,49 +37,33 @@ export const indexCommand: CommandModule<unknown, Arguments> = {
 }
 
 const indexOptions = (yargs: Argv) =>
-  storeOptions(modelOption(deviceOption(jsonOption(yargs))))
-    .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files and folders' })
-    .option('every', {
-      type: 'number',
-      default: 1,
-      requiresArg: true,
-      describe: 'Seconds between frames; 0: every frame',
-    })
-    .option('grid', {
-      choices: ['patches', 'article', 'whole'] as const,
-      default: 'patches' as const,
-      describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
-    })
-    .option('patch', {
-      type: 'number',
-      default: 0.5,
-      requiresArg: true,
-      describe: "Patch edge, of the frame's shorter side",
-    })
-    .option('step', {
-      type: 'number',
-      default: 0.5,
-      requiresArg: true,
-      describe: "Step between patches, of a patch's edge",
-    })
-    .option('jobs', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Videos decoded at once',
-      defaultDescription: 'one a core, at most 4',
-    })
-    .option('threads', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Threads of the encoder',
-      defaultDescription: 'measured',
-    })
-    .option('batch', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Patches encoded at once',
-      defaultDescription: 'measured',
-    })
+  encodingOptions(
+    storeOptions(modelOption(deviceOption(jsonOption(yargs))))
+      .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files and folders' })
+      .option('every', {
+        type: 'number',
+        default: defaultEverySeconds,
+        requiresArg: true,
+        describe: 'Seconds between frames; 0: every frame',
+      })
+      .option('grid', {
+        choices: ['patches', 'article', 'whole'] as const,
+        default: defaultGridSettings.grid,
+        describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
+      })
+      .option('patch', {
+        type: 'number',
+        default: defaultGridSettings.patch,
+        requiresArg: true,
+        describe: "Patch edge, of the frame's shorter side",
+      })
+      .option('step', {
+        type: 'number',
+        default: defaultGridSettings.step,
+        requiresArg: true,
+        describe: "Step between patches, of a patch's edge",
+      }),
+  )
     .option('force', { type: 'boolean', default: false, describe: 'Index again what is already complete' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })
     .example('$0 index ~/footage', 'index a folder; run it again after adding files')
@@ -81,18 +73,11 @@ const indexOptions = (yargs: Argv) =>
 const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
   const { every: everySeconds, grid, patch, step, force } = args
-  const summary = await withIndex(
-    {
-      ...openOptions(args),
-      ...(args.threads === undefined ? {} : { threads: args.threads }),
-      ...(args.batch === undefined ? {} : { batchSize: args.batch }),
-    },
-    (index) => {
-      const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-      const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs })
-      return follow(events, progress).finally(() => progress.end())
-    },
-  )
+  const summary = await withIndex(openOptions(args), (index) => {
+    const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
+    const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs })
+    return follow(events, progress).finally(() => progress.end())
+  })
   if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
   else tell(summary, args.quiet)
   return summary.totals.partial + summary.totals.failed > 0 ? exitCodes.someFailed : exitCodes.done

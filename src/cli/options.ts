@@ -41,12 +41,42 @@ export const deviceOption = <T>(yargs: Argv<T>) =>
     defaultDescription: 'VIDGREP_DEVICE or auto, the best that works',
   })
 
+export type EncodingArguments = { readonly jobs?: number; readonly threads?: number; readonly batch?: number }
+
+/** How fast videos are decoded and encoded. */
+export const encodingOptions = <T>(yargs: Argv<T>) =>
+  yargs
+    .option('jobs', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Videos decoded at once',
+      defaultDescription: 'one a core, at most 4',
+    })
+    .option('threads', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Threads of the encoder',
+      defaultDescription: 'measured',
+    })
+    .option('batch', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Patches encoded at once',
+      defaultDescription: 'measured',
+    })
+
 export const jsonOption = <T>(yargs: Argv<T>) =>
   yargs.option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
 
-export const openOptions = ({ store, collection, model, device }: StoreArguments): OpenIndexOptions => ({
-  ...(store === undefined ? {} : { store }),
-  ...(collection === undefined ? {} : { collection }),
-  ...(model === undefined ? {} : { model }),
-  ...(device === undefined ? {} : { device }),
-})
+/** What the arguments say of opening a collection; what they leave out stays out. */
+export const openOptions = (args: StoreArguments & Omit<EncodingArguments, 'jobs'>): OpenIndexOptions => {
+  const { store, collection, model, device, threads, batch } = args
+  return {
+    ...(store === undefined ? {} : { store }),
+    ...(collection === undefined ? {} : { collection }),
+    ...(model === undefined ? {} : { model }),
+    ...(device === undefined ? {} : { device }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(batch === undefined ? {} : { batchSize: batch }),
+  }
+}

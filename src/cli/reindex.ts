@@ -1,19 +1,25 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { VideoResult } from '../ingest/events.ts'
 import type { Reindexed } from '../reindex.ts'
-import { deviceOption, jsonOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
+import {
+  deviceOption,
+  type EncodingArguments,
+  encodingOptions,
+  jsonOption,
+  openOptions,
+  type StoreArguments,
+  storeOptions,
+} from './options.ts'
 import { openProgress } from './progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
-type Arguments = StoreArguments & {
-  readonly model: string
-  readonly jobs?: number
-  readonly threads?: number
-  readonly batch?: number
-  readonly force: boolean
-  readonly quiet: boolean
-  readonly json: boolean
-}
+type Arguments = StoreArguments &
+  EncodingArguments & {
+    readonly model: string
+    readonly force: boolean
+    readonly quiet: boolean
+    readonly json: boolean
+  }
 
 export const reindexCommand: CommandModule<unknown, Arguments> = {
   command: 'reindex',
@@ -23,16 +29,14 @@ export const reindexCommand: CommandModule<unknown, Arguments> = {
 }
 
 const reindexOptions = (yargs: Argv) =>
-  storeOptions(deviceOption(jsonOption(yargs)))
-    .option('model', {
+  encodingOptions(
+    storeOptions(deviceOption(jsonOption(yargs))).option('model', {
       type: 'string',
       demandOption: true,
       requiresArg: true,
       describe: 'Name of the model that takes over, or a folder with a model.json',
-    })
-    .option('jobs', { type: 'number', requiresArg: true, describe: 'Videos decoded at once' })
-    .option('threads', { type: 'number', requiresArg: true, describe: 'Threads of the encoder' })
-    .option('batch', { type: 'number', requiresArg: true, describe: 'Patches encoded at once' })
+    }),
+  )
     .option('force', {
       type: 'boolean',
       default: false,
@@ -45,9 +49,8 @@ const reindexOptions = (yargs: Argv) =>
 const reindexCollection = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const { reindex } = await import('../index.ts')
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
-  const { force, jobs, threads, batch: batchSize } = args
-  const given = Object.entries({ jobs, threads, batchSize }).filter(([, value]) => value !== undefined)
-  const events = reindex({ ...openOptions(args), model: args.model, force, signal, ...Object.fromEntries(given) })
+  const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
+  const events = reindex({ ...openOptions(args), model: args.model, force: args.force, signal, ...jobs })
   const videos: VideoResult[] = []
   let reindexed: Reindexed
   try {

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { SearchQueryOptions, SearchResult } from '../index.ts'
+import { defaultGapSeconds, defaultMoments } from '../search/search.ts'
 import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
 import { hintAtClip } from './hint.ts'
 import { withIndex } from './open.ts'
@@ -29,7 +30,7 @@ export const searchCommand: CommandModule<unknown, Arguments> = {
 const searchOptions = (yargs: Argv) =>
   storeOptions(modelOption(deviceOption(jsonOption(yargs))))
     .positional('query', { type: 'string', array: true, demandOption: true, describe: 'What is to be seen' })
-    .option('n', { type: 'number', default: 6, requiresArg: true, describe: 'Moments wanted' })
+    .option('n', { type: 'number', default: defaultMoments, requiresArg: true, describe: 'Moments wanted' })
     .option('threshold', {
       type: 'number',
       requiresArg: true,
@@ -38,7 +39,7 @@ const searchOptions = (yargs: Argv) =>
     })
     .option('gap', {
       type: 'number',
-      default: 0.1,
+      default: defaultGapSeconds,
       requiresArg: true,
       describe: 'Seconds between moments of one video, at least',
     })
