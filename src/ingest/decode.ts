@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { VidgrepError } from '../errors.ts'
-import type { PatchPlan } from '../frames/views.ts'
-import { planPatches } from '../frames/views.ts'
+import { type PatchPlan, planPatches } from '../frames/views.ts'
 import type { ImageTower } from '../models/model.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { fingerprint } from '../video/fingerprint.ts'

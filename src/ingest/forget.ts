@@ -10,14 +10,16 @@ import { isGone } from './files.ts'
  */
 export const forget = async (store: Store, globs: readonly string[]): Promise<readonly VideoRecord[]> => {
   const records = await store.records()
+  const paths = new Set<string>()
   for (const glob of globs) {
-    if (filterPaths(records, [glob]).length === 0) {
+    const matching = filterPaths(records, [glob])
+    if (matching.length === 0) {
       throw new UsageError(`No video of the collection lies at ${glob}`, {
         remedy: 'See what there is: vidgrep videos',
       })
     }
+    for (const path of matching) paths.add(path)
   }
-  const paths = new Set(filterPaths(records, globs))
   const gone = records.filter(({ files }) => files.some(({ path }) => paths.has(path)))
   for (const { video } of gone) await store.deleteVideo(video)
   await store.optimize()

@@ -20,7 +20,6 @@ export async function* write(
   catalogue: Catalogue,
 ): AsyncGenerator<IngestEvent> {
   const writer = openWriter(store, catalogue)
-  let isComplete = false
   try {
     for await (const { points, passing, last } of embedded) {
       writer.add(points)
@@ -32,12 +31,12 @@ export async function* write(
       if (last) yield progressEvent(last.job, last.atSeconds, points.length)
       if (writer.isDue()) yield* await writer.flush()
     }
+    // One starts the last write, one waits for it.
     yield* await writer.flush()
     yield* await writer.flush()
-    isComplete = true
   } finally {
-    // An error, or a caller who has had enough.
-    if (!isComplete) await writer.rescue()
+    // After an error, or when the caller has had enough, there may be something left.
+    await writer.rescue()
   }
 }
 
