@@ -9,6 +9,7 @@ import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
 import { defaultEverySeconds } from './ingest/job.ts'
+import type { Shard } from './ingest/shard.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
@@ -24,6 +25,7 @@ export { EncoderError } from './encoder/encoder.ts'
 export { UsageError, VidgrepError } from './errors.ts'
 export type { GridKind, GridSettings } from './frames/grid.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
+export type { Shard } from './ingest/shard.ts'
 export type { Model } from './models/model.ts'
 export { type Reindexed, type ReindexOptions, reindex } from './reindex.ts'
 export type { Moment, MomentSearchResult } from './search/search.ts'
@@ -68,6 +70,11 @@ export type IndexOptions = Partial<GridSettings> & {
   readonly jobs?: number
   /** Index again what is complete. */
   readonly force?: boolean
+  /**
+   * Only a part of the files, so that several machines share them: `'2/8'` is the second of eight. Each file belongs to
+   * one, by its path below the folder that was named. All machines name the same folders.
+   */
+  readonly shard?: Shard
   readonly signal?: AbortSignal
 }
 
@@ -172,11 +179,11 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     get store() {
       return store
     },
-    ingest: async function* (paths, { everySeconds = defaultEverySeconds, jobs, force, signal, ...grid } = {}) {
+    ingest: async function* (paths, { everySeconds = defaultEverySeconds, jobs, force, shard, signal, ...grid } = {}) {
       checkEvery(everySeconds)
       checkCount('jobs', jobs)
       const checked = gridSettings(grid)
-      const found = await findFiles(paths, signal)
+      const found = await findFiles(paths, { shard, signal })
       const encoder = await encoderOf(openTunedEncoder)
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs'
 import { defaultGridSettings, type GridKind } from '../frames/grid.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
 import { defaultEverySeconds } from '../ingest/job.ts'
+import type { Shard } from '../ingest/shard.ts'
 import { noTotals } from '../ingest/totals.ts'
 import { withIndex } from './open.ts'
 import {
@@ -24,6 +25,7 @@ type Arguments = StoreArguments &
     readonly grid: GridKind
     readonly patch: number
     readonly step: number
+    readonly shard?: Shard
     readonly force: boolean
     readonly quiet: boolean
     readonly json: boolean
@@ -64,18 +66,25 @@ const indexOptions = (yargs: Argv) =>
         describe: "Step between patches, of a patch's edge",
       }),
   )
+    .option('shard', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'i/n: only the i-th of n parts of the files, by their paths below the folders that are named',
+    })
     .option('force', { type: 'boolean', default: false, describe: 'Index again what is already complete' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })
     .example('$0 index ~/footage', 'index a folder; run it again after adding files')
     .example('$0 index a.mp4 --every 0.5', 'two frames a second')
+    .example('$0 index clips --shard 2/8', 'on the second of eight machines; all name the same folder')
     .example('$0 index clips --store http://localhost:6333', 'into a Qdrant server')
 
 const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
   const { every: everySeconds, grid, patch, step, force } = args
+  const shard = args.shard === undefined ? {} : { shard: args.shard }
   const summary = await withIndex(openOptions(args), (index) => {
     const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-    const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs })
+    const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs, ...shard })
     return follow(events, progress).finally(() => progress.end())
   })
   if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
@@ -112,18 +121,23 @@ const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
   const states = (['complete', 'partial', 'failed', 'skipped'] as const)
     .filter((state) => state === 'complete' || totals[state] > 0)
     .map((state) => `${totals[state]} ${state}`)
+  if (totals.otherShards > 0) states.push(`${totals.otherShards} of other shards`)
   const gpu = totals.device === null || totals.device === 'cpu' ? '' : `, ${totals.device}`
   const done =
     totals.encoded === 0 && totals.complete === totals.videos
-      ? nothingToDo(totals.videos)
+      ? nothingToDo(totals)
       : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
   print(
     `${totals.videos} ${totals.videos === 1 ? 'video' : 'videos'}: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`,
   )
 }
 
-const nothingToDo = (videos: number): string =>
-  videos > 0 ? 'Nothing to do: all is indexed' : 'There is nothing to index'
+const nothingToDo = ({ videos, otherShards }: IngestTotals): string =>
+  videos > 0
+    ? 'Nothing to do: all is indexed'
+    : otherShards > 0
+      ? 'There is nothing to index in this shard'
+      : 'There is nothing to index'
 
 const named = (names: readonly string[]): string => {
   const more = names.length - namedAtMost

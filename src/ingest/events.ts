@@ -27,6 +27,8 @@ export type IngestTotals = {
   readonly failed: number
   /** Files in the folders that are no videos. */
   readonly skipped: number
+  /** Videos that belong to other shards; nothing was done with them. */
+  readonly otherShards: number
   readonly frames: number
   readonly points: number
   readonly encoded: number

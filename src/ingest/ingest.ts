@@ -65,14 +65,15 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   yield* vanished(found, catalogue)
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null
-  yield { type: 'done', totals: { ...totalsOf(results, found.skipped.length), seconds, device } }
+  const totals = totalsOf(results, { skipped: found.skipped.length, otherShards: found.otherShards })
+  yield { type: 'done', totals: { ...totals, seconds, device } }
 }
 
 /** Known files under the roots that are not there any more. */
-async function* vanished({ roots, paths }: FoundFiles, catalogue: Catalogue): AsyncGenerator<IngestEvent> {
+async function* vanished({ roots, paths, isOurs }: FoundFiles, catalogue: Catalogue): AsyncGenerator<IngestEvent> {
   const present = new Set(paths)
   for (const path of catalogue.paths()) {
     const within = roots.some((root) => path === root || path.startsWith(root + sep))
-    if (within && !present.has(path) && (await isGone(path))) yield { type: 'vanished', path }
+    if (within && isOurs(path) && !present.has(path) && (await isGone(path))) yield { type: 'vanished', path }
   }
 }

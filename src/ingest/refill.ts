@@ -70,7 +70,7 @@ async function* indexRecords(
   let totals = noTotals
   for (const line of new Set(left.map(({ settings }) => settings))) {
     const paths = left.filter(({ settings }) => settings === line).map(({ path }) => path)
-    for await (const event of ingest(await findFiles(paths, signal), {
+    for await (const event of ingest(await findFiles(paths, { signal }), {
       store: into,
       encoder,
       jobs,

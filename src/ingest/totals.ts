@@ -6,6 +6,7 @@ export const noTotals: IngestTotals = {
   partial: 0,
   failed: 0,
   skipped: 0,
+  otherShards: 0,
   frames: 0,
   points: 0,
   encoded: 0,
@@ -20,6 +21,7 @@ export const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
   partial: a.partial + b.partial,
   failed: a.failed + b.failed,
   skipped: a.skipped + b.skipped,
+  otherShards: a.otherShards + b.otherShards,
   frames: a.frames + b.frames,
   points: a.points + b.points,
   encoded: a.encoded + b.encoded,
@@ -27,10 +29,10 @@ export const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
   device: b.device ?? a.device,
 })
 
-/** Of the files of one run; `skipped` are those that are no videos. */
+/** Of the files of one run; `passedOver` are those that are no videos, or another shard's. */
 export const totalsOf = (
   results: readonly VideoResult[],
-  skipped: number,
+  passedOver: Pick<IngestTotals, 'skipped' | 'otherShards'>,
 ): Omit<IngestTotals, 'seconds' | 'device'> => {
   const withStatus = (status: string) => results.filter((result) => result.status === status).length
   // Copies share the frames and points of one video.
@@ -41,7 +43,7 @@ export const totalsOf = (
     complete: withStatus('complete'),
     partial: withStatus('partial'),
     failed: withStatus('failed'),
-    skipped,
+    ...passedOver,
     frames: sum('frames'),
     points: sum('points'),
     encoded: results.reduce((total, { encoded }) => total + encoded, 0),

@@ -30,6 +30,7 @@ describe('wrong usage', () => {
     ['a folder that does not exist', ['index', './no-such-folder'], /no-such-folder/],
     ['a time that is none', ['search', 'x', '--after', 'soon'], /1:02:03/],
     ['an option given twice', ['search', 'x', '--after', '1', '--after', '2'], /--after only once/],
+    ['a shard that is none', ['index', '.', '--shard', '5/4'], /i from 1 to n .*5\/4/],
     ['jobs that are none', ['index', '.', '--jobs', '0'], /jobs/],
     ['threads that are none', ['index', '.', '--threads', 'x'], /threads/],
     ['a time between frames that is none', ['index', '.', '--every=-1'], /0 or more/],
