@@ -58,7 +58,14 @@ export const report = async (findings: Findings, jsonFile?: string): Promise<voi
   if (results.length > 0) console.log(table(results))
   for (const note of notes) console.log(`* ${note}`)
   if (jsonFile === undefined) return
-  const written: Report = { name, title, machine: await describeMachine(), results, notes }
+  const rounded = results.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([key, value]) => [key, round(value)])),
+  )
+  const written: Report = { name, title, machine: await describeMachine(), results: rounded, notes }
   await mkdir(dirname(jsonFile), { recursive: true })
   await writeFile(jsonFile, `${JSON.stringify(written, null, 2)}\n`)
 }
+
+/** No figure here is good to more than four digits. */
+const round = (value: string | number | null): string | number | null =>
+  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value

@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util'
+import { carriedClips, clipsIn } from './clips.ts'
+import { article, articleMissing, builtProgram, vidgrep, withHome } from './contenders.ts'
+import { race } from './race.ts'
+import { report } from './report.ts'
+
+/*
+ * How fast videos are looked through, whole processes from start to end, against the article's own algorithm
+ * (bench/article.py) with the same model and the same squares.
+ *
+ *   npm run build && npx tsx bench/ingest.ts [FOLDER] [--rounds 3] [--python python3] [--program dist/cli/main.js] [--json FILE]
+ */
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    python: { type: 'string', default: 'python3' },
+    program: { type: 'string', default: builtProgram },
+    json: { type: 'string' },
+  },
+})
+const rounds = Number(values.rounds)
+const clips = await clipsIn(positionals[0] ?? carriedClips)
+const missing = await articleMissing(values.python)
+
+/** The article's squares, so that both sides encode the same. */
+const grid = ['--grid', 'article']
+const ways: Readonly<Record<string, readonly string[]>> = {
+  'vidgrep --no-reuse': ['--no-reuse'],
+  vidgrep: [],
+  'vidgrep --keyframes': ['--keyframes'],
+}
+
+const results = await withHome(clips.files[0]!, values.program, (home) => {
+  const ours = Object.entries(ways).map(([name, options]) => vidgrep(name, [...grid, ...options], home, values.program))
+  return race(missing ? ours : [article(values.python, home), ...ours], clips, rounds)
+})
+const { files, videoSeconds, queries } = clips
+const notes = [
+  `${files.length} clips, ${videoSeconds.toFixed(1)} s of video, ${queries.length} queries; starter model; squares of 360 px (--grid article).`,
+  'Whole processes, from start to end; peak MB is what each and all under it held at one moment.',
+  ...(missing ? [missing] : []),
+]
+const title = `Videos looked through: video seconds a second, medians of ${rounds} interleaved runs`
+await report({ name: 'ingest', title, results, notes }, values.json)
