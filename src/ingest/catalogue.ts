@@ -1,13 +1,16 @@
-import type { CallOptions, Store, VideoFile, VideoRecord } from '../store/store.ts'
+import type { CallOptions, RecordChange, Store, VideoFile, VideoRecord } from '../store/store.ts'
 
-/** The collection's records. Every change is made on the record as it is now, one after the other for each video. */
+/**
+ * The collection's records. Every change is made on the record as it is now, one after the other for each video, also
+ * among several processes.
+ */
 export type Catalogue = {
   /** The video that lay at exactly this file, unchanged since, when it was indexed completely with these settings. */
   untouched(file: VideoFile, settings: string): VideoRecord | undefined
   /** Every path that was known when the run began or became so since. */
   paths(): Iterable<string>
-  /** Writes what `change` makes of the record, if it makes something. */
-  update(video: string, change: (record: VideoRecord | undefined) => VideoRecord | undefined): Promise<void>
+  /** {@link Store.changeRecord}, and remembers what was written. */
+  update(video: string, change: RecordChange): Promise<void>
   /** Takes a path away from the other videos that had it. They stay, even with no path: another file may have them. */
   takeOver(path: string, video: string): Promise<void>
   /** Removes the videos that have no path left, with their points. */
@@ -29,10 +32,8 @@ export const openCatalogue = async (store: Store, options?: CallOptions): Promis
   for (const record of await store.records(options)) remember(record)
 
   const change: Catalogue['update'] = async (video, make) => {
-    const record = make(await store.record(video))
-    if (!record) return
-    await store.putRecord(record)
-    remember(record)
+    const record = await store.changeRecord(video, make)
+    if (record) remember(record)
   }
   const update: Catalogue['update'] = (video, make) => {
     const turn = (turns.get(video) ?? Promise.resolve()).then(() => change(video, make))
@@ -46,9 +47,8 @@ export const openCatalogue = async (store: Store, options?: CallOptions): Promis
     let shown: string | undefined
     await update(video, (record) => {
       const files = record?.files.filter((file) => file.path !== path)
-      if (!record || !files || files.length === record.files.length) return undefined
-      if (record.files[0]?.path === path) shown = files[0]?.path
-      return { ...record, files }
+      shown = files?.[0]?.path
+      return record && files && files.length < record.files.length ? { ...record, files } : undefined
     })
     if (shown !== undefined) await store.setPath(video, shown)
   }
@@ -68,9 +68,19 @@ export const openCatalogue = async (store: Store, options?: CallOptions): Promis
       }
     },
     dropHomeless: async () => {
-      for (const { video, files } of await store.records()) if (files.length === 0) await store.deleteVideo(video)
+      for (const { video, files } of await store.records()) if (files.length === 0) await dropIfHomeless(store, video)
     },
   }
+}
+
+/** Removes a video unless it lies somewhere by now. Whoever gives it a path meanwhile finds nothing complete there. */
+export const dropIfHomeless = async (store: Store, video: string): Promise<void> => {
+  const leaving = await store.changeRecord(video, (record) =>
+    record && record.files.length === 0
+      ? { ...record, status: 'partial', reason: 'it lay nowhere any more; run it again', settings: '' }
+      : undefined,
+  )
+  if (leaving) await store.deleteVideo(video)
 }
 
 /** Nothing is left to be done for this video. */

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { filterPaths } from '../search/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+import { dropIfHomeless } from './catalogue.ts'
 import { isGone } from './files.ts'
 
 /**
@@ -47,7 +48,7 @@ export const prune = async (store: Store, { dryRun, all }: PruneOptions): Promis
     })
   }
   if (!dryRun) {
-    for (const { record, left } of changed) await keepOnly(store, record, left)
+    for (const { record, gone } of changed) await forgetFiles(store, record, gone)
     if (changed.length > 0) await store.optimize()
   }
   return changed.flatMap(({ gone }) => gone.map(({ path }) => path))
@@ -59,9 +60,10 @@ const withoutGone = async (record: VideoRecord) => {
   return { record, gone, left: record.files.filter((file) => !gone.includes(file)) }
 }
 
-const keepOnly = async (store: Store, record: VideoRecord, files: readonly VideoFile[]): Promise<void> => {
-  const first = files[0]
-  if (!first) return store.deleteVideo(record.video)
-  await store.putRecord({ ...record, files })
-  if (first !== record.files[0]) await store.setPath(record.video, first.path)
+const forgetFiles = async (store: Store, { video }: VideoRecord, gone: readonly VideoFile[]): Promise<void> => {
+  const isLeft = ({ path }: VideoFile) => !gone.some((file) => file.path === path)
+  const changed = await store.changeRecord(video, (now) => now && { ...now, files: now.files.filter(isLeft) })
+  const first = changed?.files[0]
+  if (first) await store.setPath(video, first.path)
+  else await dropIfHomeless(store, video)
 }

@@ -68,6 +68,8 @@ export type VideoRecord = {
   readonly indexedAt: string
 }
 
+export type RecordChange = (record: VideoRecord | undefined) => VideoRecord | undefined
+
 export type Collection = {
   readonly name: string
   /** Id of the one model whose embeddings the collection holds. */
@@ -124,6 +126,13 @@ export type Store = {
   /** Writes a record; the one with the same `video` is replaced. */
   putRecord(record: VideoRecord, options?: CallOptions): Promise<void>
   record(video: string, options?: CallOptions): Promise<VideoRecord | undefined>
+  /**
+   * Writes what `change` makes of a record as it is now (`undefined`: there is none), if it makes something. No change
+   * that others make at the same moment is lost. Where they do, `change` is called again, even on what it made itself:
+   * made twice it has to leave what it leaves made once.
+   * @returns what was written
+   */
+  changeRecord(video: string, change: RecordChange, options?: CallOptions): Promise<VideoRecord | undefined>
   /** All records, by `video`. */
   records(options?: CallOptions): Promise<readonly VideoRecord[]>
   /** Housekeeping after much was written (compaction, index); cheap when there is nothing to do. */

@@ -47,6 +47,11 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
     countPoints: async (video) => (video === undefined ? points.size : ofVideo(video).length),
     putRecord: async (record) => void records.set(record.video, record),
     record: async (video) => records.get(video),
+    changeRecord: async (video, change) => {
+      const record = change(records.get(video))
+      if (record) records.set(video, record)
+      return record
+    },
     records: async () => [...records.values()].sort((a, b) => (a.video < b.video ? -1 : 1)),
     optimize: async () => {},
     describe: async () => ({ exact: true }),

@@ -403,6 +403,21 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect((await store.records()).map(({ video }) => video)).toEqual([...names].sort())
       })
 
+      test('a record is changed as it is now, left alone where nothing is made of it, made where there is none', async () => {
+        const store = await fresh()
+        const added = await store.changeRecord('a', (record) => record ?? sampleRecord('a'))
+        expect(added).toEqual(sampleRecord('a'))
+        await store.putRecord(sampleRecord('a', { frames: 11 }))
+        const changed = await store.changeRecord('a', (record) => record && { ...record, points: record.frames })
+        expect(changed).toEqual(sampleRecord('a', { frames: 11, points: 11 }))
+        expect(await store.record('a')).toEqual(changed)
+        expect(await store.changeRecord('a', () => undefined)).toBeUndefined()
+        expect(await store.records()).toEqual([changed])
+        await store.deleteVideo('a')
+        expect(await store.changeRecord('a', (record) => record)).toBeUndefined()
+        expect(await store.records()).toEqual([])
+      })
+
       test('a record does not count as a point, nor a point as a record', async () => {
         const store = await filled([samplePoint(1)])
         await store.putRecord(full)
@@ -465,6 +480,24 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         )
         expect(await store.countPoints()).toBe(17)
         expect(await store.records()).toHaveLength(4)
+      })
+
+      test('changes that several make to one record at once all take effect', async () => {
+        const { collection } = await fresh()
+        const stores = await Promise.all([1, 2, 3].map(() => open({ collection: collection.name })))
+        const paths = stores.map((_, i) => Array.from({ length: 8 }, (_, j) => `/${i}/${j}.mp4`))
+        await Promise.all(
+          stores.map(async (store, i) => {
+            for (const path of paths[i]!) {
+              await store.changeRecord('a', (record = sampleRecord('a', { files: [] })) => {
+                const others = record.files.filter((file) => file.path !== path)
+                return { ...record, files: [...others, { path, bytes: 1, modifiedMs: 1 }] }
+              })
+            }
+          }),
+        )
+        const files = (await stores[0]!.record('a'))?.files.map(({ path }) => path)
+        expect(files?.toSorted()).toEqual(paths.flat().sort())
       })
 
       test('records and deletions of two stores do not undo each other', async () => {

@@ -73,10 +73,8 @@ const storeIn = async (location: string, contents: string, collection: Collectio
       signal?.throwIfAborted()
       return action()
     })
-  const write = (action: () => Promise<unknown>, options: CallOptions = {}): Promise<void> =>
-    read(async () => {
-      await inTurn(action, options.signal)
-    }, options)
+  const write = <T>(action: () => Promise<T>, options: CallOptions = {}): Promise<T> =>
+    read(() => inTurn(action, options.signal), options)
 
   return {
     collection,
@@ -102,7 +100,9 @@ const storeIn = async (location: string, contents: string, collection: Collectio
     countPoints: (video, options) =>
       read(() => points.countRows(video === undefined ? undefined : is('video', video)), options),
     setPath: (video, path, options) =>
-      write(() => points.update({ where: is('video', video), values: { path } }), options),
+      write(async () => {
+        await points.update({ where: is('video', video), values: { path } })
+      }, options),
     deleteVideo: (video, options) =>
       write(async () => {
         await points.delete(is('video', video))
@@ -110,6 +110,7 @@ const storeIn = async (location: string, contents: string, collection: Collectio
       }, options),
     putRecord: (record, options) => write(() => videos.put(record), options),
     record: (video, options) => read(() => videos.get(video), options),
+    changeRecord: (video, change, options) => write(() => videos.change(video, change), options),
     records: (options) => read(videos.all, options),
     optimize: (options) =>
       write(async () => {

@@ -1,5 +1,5 @@
 import type { Table } from '@lancedb/lancedb'
-import type { VideoRecord } from '../store.ts'
+import type { RecordChange, VideoRecord } from '../store.ts'
 import { is } from './search.ts'
 import { recordFrom, replaceRows, videoKey, videoRows } from './tables.ts'
 import { isUntidy, tidy, type Upkeep } from './upkeep.ts'
@@ -8,6 +8,8 @@ import { isUntidy, tidy, type Upkeep } from './upkeep.ts'
 export type Records = {
   put(record: VideoRecord): Promise<void>
   get(video: string): Promise<VideoRecord | undefined>
+  /** Reads and writes in one turn of the lock. */
+  change(video: string, change: RecordChange): Promise<VideoRecord | undefined>
   /** By `video`. */
   all(): Promise<readonly VideoRecord[]>
   delete(video: string): Promise<void>
@@ -17,15 +19,22 @@ export type Records = {
 
 export const recordsIn = (table: Table, folder: string, upkeep: Upkeep): Records => {
   let written = 0
+  const put = async (record: VideoRecord): Promise<void> => {
+    await replaceRows(table, videoKey, videoRows(record))
+    if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep)))
+      await tidy(table, folder, upkeep)
+  }
+  const get = async (video: string): Promise<VideoRecord | undefined> => {
+    const [row] = await table.query().where(is(videoKey, video)).toArray()
+    return row && recordFrom(row)
+  }
   return {
-    put: async (record) => {
-      await replaceRows(table, videoKey, videoRows(record))
-      if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep)))
-        await tidy(table, folder, upkeep)
-    },
-    get: async (video) => {
-      const [row] = await table.query().where(is(videoKey, video)).toArray()
-      return row && recordFrom(row)
+    put,
+    get,
+    change: async (video, change) => {
+      const record = change(await get(video))
+      if (record) await put(record)
+      return record
     },
     all: async () => {
       const records = (await table.query().toArray()).map(recordFrom)

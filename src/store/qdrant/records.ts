@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { v5 as uuidv5 } from 'uuid'
-import type { CallOptions, VideoRecord } from '../store.ts'
+import type { CallOptions, RecordChange, VideoRecord } from '../store.ts'
 import { type Qdrant, type Schemas, writeSeconds } from './client.ts'
 import { recordsCollection } from './collections.ts'
 import { metaId } from './meta.ts'
@@ -11,17 +13,61 @@ const namespace = '8a4be2cc-9d0f-4a51-b3f7-51f0a6f5d9b4'
 /** Records a page of reading them all; a record is some hundred bytes, more with many copies of a file. */
 const pageSize = 512
 
+/** How long a change that lost against another one stays back at most, so that they do not meet again. */
+const longestPauseMs = 50
+
 const recordId = (video: string): string => uuidv5(video, namespace)
 
-export const putRecord = async (
+/** A record as it is kept: every write gives it another `revision`, so that a write can be bound to what was read. */
+type Kept = VideoRecord & { readonly revision?: string | undefined }
+
+export const putRecord = (qdrant: Qdrant, name: string, record: VideoRecord, options: CallOptions): Promise<void> =>
+  writeRecord(qdrant, name, { ...record, revision: randomUUID() }, {}, options)
+
+/**
+ * Reads, changes, and writes on condition that nobody wrote in between; whether that held shows when it is read again.
+ * The condition is Qdrant's since 1.17; of older servers the last writer wins.
+ */
+export const changeRecord = async (
   qdrant: Qdrant,
   name: string,
-  record: VideoRecord,
+  video: string,
+  change: RecordChange,
+  options: CallOptions,
+): Promise<VideoRecord | undefined> => {
+  for (;;) {
+    const found = await readKept(qdrant, name, video, options)
+    const record = change(found && recordFrom(found))
+    if (!record) return undefined
+    const revision = randomUUID()
+    await writeRecord(qdrant, name, { ...record, revision }, onlyOver(found), options)
+    if ((await readKept(qdrant, name, video, options))?.revision === revision) return record
+    await pause(Math.random() * longestPauseMs, undefined, { signal: options.signal })
+  }
+}
+
+const onlyOver = (found: Kept | undefined): Condition => {
+  if (!found) return { update_mode: 'insert_only' }
+  const key = 'revision'
+  const same = found.revision === undefined ? { is_empty: { key } } : { key, match: { value: found.revision } }
+  return { update_mode: 'update_only', update_filter: { must: [same] } }
+}
+
+type Condition = Pick<Schemas['PointsList'], 'update_mode' | 'update_filter'>
+
+const writeRecord = async (
+  qdrant: Qdrant,
+  name: string,
+  record: Kept,
+  condition: Condition,
   { signal }: CallOptions,
 ): Promise<void> => {
   const request = {
     collection_name: recordsCollection(name),
     wait: true,
+    // All replicas take the writes in one order, and so come to the same decision.
+    ordering: 'strong' as const,
+    ...condition,
     points: [{ id: recordId(record.video), vector: {}, payload: { ...record } }],
   }
   await qdrant.ask((api, init) => api.upsertPoints(request, init), { signal, timeoutSeconds: writeSeconds })
@@ -31,12 +77,24 @@ export const readRecord = async (
   qdrant: Qdrant,
   name: string,
   video: string,
-  { signal }: CallOptions,
+  options: CallOptions,
 ): Promise<VideoRecord | undefined> => {
+  const kept = await readKept(qdrant, name, video, options)
+  return kept && recordFrom(kept)
+}
+
+const readKept = async (
+  qdrant: Qdrant,
+  name: string,
+  video: string,
+  { signal }: CallOptions,
+): Promise<Kept | undefined> => {
   const request = { collection_name: recordsCollection(name), ids: [recordId(video)], with_payload: true }
   const [point] = await qdrant.ask((api, init) => api.getPoints(request, init), { signal })
-  return point?.payload as VideoRecord | undefined
+  return point?.payload as Kept | undefined
 }
+
+const recordFrom = ({ revision: _, ...record }: Kept): VideoRecord => record
 
 /** By `video`; with `paths` only those of videos that lie at one of them. */
 export const readRecords = async (
@@ -51,7 +109,7 @@ export const readRecords = async (
   const records: VideoRecord[] = []
   const request = { filter, limit: pageSize, with_payload: true }
   for await (const { payload } of scroll(qdrant, recordsCollection(name), request, { signal })) {
-    records.push(payload as unknown as VideoRecord)
+    records.push(recordFrom(payload as unknown as Kept))
   }
   return records.sort((a, b) => (a.video < b.video ? -1 : 1))
 }

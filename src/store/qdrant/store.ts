@@ -6,7 +6,7 @@ import { tooLarge } from './failures.ts'
 import { collectionOf } from './meta.ts'
 import { findOrCreate } from './migrate.ts'
 import { batchesOf, ofVideo } from './points.ts'
-import { deleteRecord, putRecord, readRecord, readRecords } from './records.ts'
+import { changeRecord, deleteRecord, putRecord, readRecord, readRecords } from './records.ts'
 import { scroll } from './scroll.ts'
 import { type Searcher, searcher } from './search.ts'
 
@@ -51,6 +51,7 @@ export const openQdrantStore = async (
     ...calls,
     putRecord: (record, { signal } = {}) => putRecord(qdrant, name, record, { signal }),
     record: (video, { signal } = {}) => readRecord(qdrant, name, video, { signal }),
+    changeRecord: (video, change, { signal } = {}) => changeRecord(qdrant, name, video, change, { signal }),
     records: ({ signal } = {}) => readRecords(qdrant, name, { signal }),
     optimize: async ({ signal } = {}) => {
       // The server compacts and indexes by itself, in the background.

@@ -26,12 +26,14 @@ export const pointCalls: Readonly<Record<string, Call>> = {
     kept.indexes.set(field_name, field_schema)
     return updated(kept)
   },
-  'PUT points': (kept, { points, update_mode }: Schemas['PointsList']) => {
+  'PUT points': (kept, { points, update_mode, update_filter }: Schemas['PointsList']) => {
     if (points.length === 0) throw new Refusal(400, 'Bad request: Empty update request')
     for (const { id } of points) checkId(id)
     const vectors = points.map(({ vector }) => vectorFrom(vector, kept))
     for (const [i, { id, payload }] of points.entries()) {
-      if (update_mode === 'insert_only' && kept.points.has(String(id))) continue
+      const known = kept.points.get(String(id))
+      if (update_mode === (known ? 'insert_only' : 'update_only')) continue
+      if (known && !matches(known, update_filter as Schemas['Filter'])) continue
       const copy = structuredClone(payload ?? {}) as Stored['payload']
       kept.points.set(String(id), { id: String(id), vector: vectors[i], payload: copy })
     }

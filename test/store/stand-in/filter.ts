@@ -20,6 +20,8 @@ const listOf = (conditions: Schemas['Filter']['must']): readonly unknown[] =>
 
 const passes = (point: Stored, condition: Schemas['Condition']): boolean => {
   if ('has_id' in condition) return (condition.has_id as unknown[]).includes(point.id)
+  if ('is_empty' in condition)
+    return valuesAt(point.payload, (condition as { is_empty: { key: string } }).is_empty.key).length === 0
   const { key, match, range } = condition as { key: string; match?: Match; range?: Schemas['Range'] }
   const values = valuesAt(point.payload, key)
   if (match && 'value' in match) return values.includes(match.value)

@@ -26,6 +26,16 @@ export const script: readonly Line[] = [
   put('/points?wait=true', points(one, two, three)),
   put('/points?wait=true', points({ ...one, payload: { t: 99 } }, { ...two, id: id(4) }) as object),
   put('/points?wait=true', { ...(points({ ...one, payload: { t: 7 } }) as object), update_mode: 'insert_only' }),
+  ...[{ is_empty: { key: 't' } }, { key: 't', match: { value: 8 } }, { is_empty: { key: 'nothing' } }].flatMap(
+    (condition, i) => [
+      put('/points?wait=true', {
+        ...(points({ ...one, payload: { t: 8 + i } }, { ...one, id: id(5) }) as object),
+        update_mode: 'update_only',
+        update_filter: { must: [condition] },
+      }),
+      post('points', { ids: [id(1), id(5)], with_payload: true }),
+    ],
+  ),
   put('/points?wait=true', points(one)),
   put('/points?wait=true', points()),
   put('/points?wait=true', points({ ...one, vector: [1, 0, 0] })),
