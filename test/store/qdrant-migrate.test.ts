@@ -3,14 +3,17 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
+import { loadingFromPoints } from '../../src/store/qdrant/bulk.ts'
 import { metaId } from '../../src/store/qdrant/meta.ts'
 import { migrate } from '../../src/store/qdrant/migrate.ts'
 import { qdrantCollections } from '../../src/store/qdrant/names.ts'
+import { replaceQdrantCollection } from '../../src/store/qdrant/replace.ts'
 import { openQdrantStore } from '../../src/store/qdrant/store.ts'
 import {
   CollectionMissingError,
   ModelMismatchError,
   SchemaTooNewError,
+  type Store,
   StoreError,
   schemaVersion,
 } from '../../src/store/store.ts'
@@ -28,6 +31,8 @@ const open = (name = collection, create = { model, dimension }) =>
   openQdrantStore(server.url, { collection: name, create })
 const metaOf = (name = collection) => server.database.get(`${name}-videos`)!.points.get(metaId)!
 const steps = ['0001-create-collections', '0002-index-payload']
+const forLarge = '0003-quantise-large'
+const large = 100_000
 
 /** Makes the collection as it was after the first step only. */
 const setBack = async (create = { model, dimension }) => {
@@ -41,7 +46,7 @@ describe('migrations of the Qdrant schema', () => {
   test('are numbered without a gap, and the first index applies and records them all', async () => {
     await open()
     const files = (await readdir(new URL('../../migrations/', import.meta.url))).sort()
-    expect(files).toEqual(steps.map((step) => `${step}.json`))
+    expect(files).toEqual([...steps, forLarge].map((step) => `${step}.json`))
     expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, i) => i + 1))
     expect(Object.keys(metaOf().payload.migrations as object)).toEqual(steps)
     expect(metaOf().payload).toMatchObject({ model, dimension, schemaVersion })
@@ -115,6 +120,78 @@ describe('migrations of the Qdrant schema', () => {
     await open()
     metaOf().payload.schemaVersion = schemaVersion + 1
     await expect(migrate(server.url, { collection })).rejects.toBeInstanceOf(SchemaTooNewError)
+  })
+})
+
+describe('the step for large collections', () => {
+  const eightBits = { scalar: { type: 'int8', quantile: 0.99, always_ram: true } }
+  const isQuantised = () => server.database.get(collection)!.quantization !== null
+
+  /** Written past the store, as there are many. */
+  const plant = (count: number, name = collection) => {
+    const { points } = server.database.get(name)!
+    const { vector } = samplePoint(1)
+    for (let i = points.size; i < count; i++) {
+      const id = `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`
+      points.set(id, { id, vector, payload: {} })
+    }
+  }
+
+  test('is left out as long as a collection is small', async () => {
+    const store = await open()
+    plant(large - 1)
+    await store.optimize()
+    await open()
+    expect(await migrate(server.url, { collection })).toEqual([])
+    expect(isQuantised()).toBe(false)
+    expect(await store.describe()).toMatchObject({ quantised: false })
+  })
+
+  test.each<[string, (store: Store) => Promise<unknown>]>([
+    ['the end of the run that made it large', (store) => store.optimize()],
+    ['the next run', () => open()],
+    ['vidgrep migrate', () => migrate(server.url, { collection })],
+  ])('is applied by %s, and once', async (_, apply) => {
+    const store = await open()
+    plant(large)
+    await apply(store)
+    expect(server.database.get(collection)).toMatchObject({ quantization: eightBits, onDisk: true })
+    expect(Object.keys(metaOf().payload.migrations as object)).toContain(forLarge)
+    expect(await store.describe()).toMatchObject({ quantised: true })
+    await store.optimize()
+    await open()
+    expect(server.seen.filter(({ method }) => method === 'PATCH')).toHaveLength(1)
+    expect(await migrate(server.url, { collection })).toEqual([])
+  })
+
+  test('is told by a dry run, and not done by one that only searches', async () => {
+    await open()
+    plant(large)
+    const [step] = await migrate(server.url, { collection, dryRun: true })
+    expect(step!.requests[0]).toContain('PATCH /collections/clips {"vectors":{"":{"on_disk":true}}')
+    const reader = await openQdrantStore(server.url, { collection })
+    await reader.search(samplePoint(1).vector, { limit: 1 })
+    expect(isQuantised()).toBe(false)
+  })
+
+  test('comes before indexing is turned on again, so that the index is built once', async () => {
+    const store = await open()
+    await store.upsert(Array.from({ length: loadingFromPoints }, () => samplePoint(1)))
+    plant(large)
+    await store.optimize()
+    const changes = server.seen
+      .filter(({ method }) => method === 'PATCH')
+      .map(({ text }) => Object.keys(JSON.parse(text)))
+    expect(changes).toEqual([['optimizers_config'], ['vectors', 'quantization_config'], ['optimizers_config']])
+  })
+
+  test('goes with a collection that took the place of another', async () => {
+    await open()
+    await openQdrantStore(server.url, { collection: 'next', create: { model: 'other@1', dimension } })
+    await replaceQdrantCollection(server.url, { name: collection, by: 'next' })
+    plant(large, 'next')
+    await (await open(collection, { model: 'other@1', dimension })).optimize()
+    expect(server.database.get('next')!.quantization).toEqual(eightBits)
   })
 })
 

@@ -60,8 +60,12 @@ const steady = (text: string): unknown => {
   const { result } = answer
   if (typeof result !== 'object') return answer
   if ('operation_id' in result) return { ...answer, result: { ...result, operation_id: 'a number' } }
-  if ('points_count' in result)
-    return { ...answer, result: { points: result.points_count, vectors: result.config.params.vectors } }
+  if ('points_count' in result) {
+    const { params, optimizer_config, quantization_config } = result.config
+    const { indexing_threshold } = optimizer_config
+    const settings = { vectors: params.vectors, indexing_threshold, quantization_config }
+    return { ...answer, result: { points: result.points_count, ...settings } }
+  }
   if (Array.isArray(result.points)) {
     const points = result.points.map(({ version: _, ...point }: Answered & { version?: number }) => point)
     return { ...answer, result: { ...result, points: points.sort(byScoreAndId) } }

@@ -82,7 +82,8 @@ export const pointTo = async (
 ): Promise<void> =>
   setMeta(qdrant, name, { payload: { ...facts, contents: contents ?? null, replaced: replaced ?? null } }, { signal })
 
-const setMeta = async (
+/** Changes what the collection remembers of itself; with `key` only what is said there, beside what others say. */
+export const setMeta = async (
   qdrant: Qdrant,
   name: string,
   change: { readonly key?: string; readonly payload: Record<string, unknown> },

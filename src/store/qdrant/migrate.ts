@@ -1,6 +1,7 @@
 import { expectBelonging } from '../belonging.ts'
 import { type CallOptions, CollectionMissingError, type OpenStore, StoreError, schemaVersion } from '../store.ts'
-import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
+import { resumeIndexing } from './bulk.ts'
+import { type Connect, connect, type Qdrant, type Schemas, writeSeconds } from './client.ts'
 import { checkName, collectionInfo, recordsCollection } from './collections.ts'
 import { statusOf } from './failures.ts'
 import { claim, collectionOf, type Meta, readMeta, recordSchemaVersion, recordStep } from './meta.ts'
@@ -36,8 +37,9 @@ export const migrate = async (
   }
   expectBelonging(collectionOf(collection, meta), undefined)
   if (meta.contents) return migrate(url, { collection: meta.contents, dryRun, signal, ...options })
-  const steps = await pendingSteps(meta)
-  if (!dryRun) await update(qdrant, collection, meta, { signal })
+  const points = pointsOf(await collectionInfo(qdrant, collection, { signal }))
+  const steps = await pendingSteps(meta, points)
+  if (!dryRun) await update(qdrant, collection, meta, points, { signal })
   return steps.map((step) => ({
     name: step.name,
     description: step.description,
@@ -60,10 +62,20 @@ export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal 
   expectBelonging(collectionOf(collection, meta), create)
   const { contents } = meta
   if (contents) return { ...(await findOrCreate(qdrant, { collection: contents, create, signal })), contents }
-  if (!(await collectionInfo(qdrant, collection, { signal }))) throw pointless(collection, qdrant.location)
-  if (create) await update(qdrant, collection, meta, { signal })
+  const info = await collectionInfo(qdrant, collection, { signal })
+  if (!info) throw pointless(collection, qdrant.location)
+  if (create) await update(qdrant, collection, meta, pointsOf(info), { signal })
+  await resumeIndexing(qdrant, collection, info, { signal })
   return meta
 }
+
+/** Applies what a collection became large enough for. One that is not there any more is left alone. */
+export const catchUp = async (qdrant: Qdrant, name: string, options: CallOptions): Promise<void> => {
+  const [meta, info] = await Promise.all([readMeta(qdrant, name, options), collectionInfo(qdrant, name, options)])
+  if (meta && info) await update(qdrant, name, meta, pointsOf(info), options)
+}
+
+const pointsOf = (info: Schemas['CollectionInfo'] | undefined): number => info?.points_count ?? 0
 
 /** Several processes may be here at once: every request leaves alone what is there, and the first claim stands. */
 const createCollection = async (
@@ -74,7 +86,7 @@ const createCollection = async (
 ): Promise<Meta> => {
   const there = await collectionInfo(qdrant, name, options)
   if (there && (there.points_count ?? 0) > 0) return claimed(qdrant, name, options)
-  const steps = await readSteps()
+  const steps = (await readSteps()).filter(({ fromPoints }) => fromPoints === 0)
   for (const step of steps) await apply(qdrant, step, { collection: name, dimension: wanted.dimension }, options)
   const vectors = (await collectionInfo(qdrant, name, options))?.config.params.vectors
   if (vectors?.size === wanted.dimension && vectors.distance === 'Cosine') {
@@ -104,11 +116,18 @@ const pointless = (name: string, location: string): StoreError =>
     },
   )
 
-const pendingSteps = async (meta: Meta): Promise<readonly Step[]> =>
-  (await readSteps()).filter(({ name }) => !(name in meta.migrations))
+/** Steps that were not applied, of those that a collection of so many points is to have. */
+const pendingSteps = async (meta: Meta, points: number): Promise<readonly Step[]> =>
+  (await readSteps()).filter(({ name, fromPoints }) => points >= fromPoints && !(name in meta.migrations))
 
-const update = async (qdrant: Qdrant, collection: string, meta: Meta, options: CallOptions): Promise<void> => {
-  for (const step of await pendingSteps(meta)) {
+const update = async (
+  qdrant: Qdrant,
+  collection: string,
+  meta: Meta,
+  points: number,
+  options: CallOptions,
+): Promise<void> => {
+  for (const step of await pendingSteps(meta, points)) {
     await apply(qdrant, step, { collection, dimension: meta.dimension }, options)
     await recordStep(qdrant, collection, step.name, options)
   }

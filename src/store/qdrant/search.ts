@@ -1,5 +1,6 @@
 import { filteredVideos } from '../filter.ts'
 import type { CallOptions, Hit, SearchOptions } from '../store.ts'
+import { resumeIndexing } from './bulk.ts'
 import type { Qdrant } from './client.ts'
 import { collectionInfo } from './collections.ts'
 import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
@@ -27,8 +28,9 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
   let known = { exact: true, untilMs: 0 }
   const isExact = async (options: CallOptions): Promise<boolean> => {
     if (performance.now() < known.untilMs) return known.exact
-    const { points_count } = (await collectionInfo(qdrant, name, options)) ?? {}
-    known = { exact: (points_count ?? 0) < exactBelow, untilMs: performance.now() + sizeKeptMs }
+    const info = await collectionInfo(qdrant, name, options)
+    known = { exact: (info?.points_count ?? 0) < exactBelow, untilMs: performance.now() + sizeKeptMs }
+    if (info) await resumeIndexing(qdrant, name, info, options)
     return known.exact
   }
   return {

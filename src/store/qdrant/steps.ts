@@ -9,6 +9,8 @@ const folder = new URL('../../../migrations/', import.meta.url)
 const stepSchema = z.strictObject({
   /** One sentence for people. */
   description: z.string().min(1),
+  /** Points from which on a collection is to have it; smaller ones are left as they are. */
+  fromPoints: z.number().int().min(0).default(0),
   requests: z.array(
     z.strictObject({
       /** As in Qdrant's reference; `{collection}` stands for the name. */

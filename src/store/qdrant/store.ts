@@ -1,17 +1,18 @@
 import { checkPoints, checkVector } from '../point.ts'
-import type { CallOptions, OpenStore, Point, Store } from '../store.ts'
-import { type Connect, connect, type Qdrant, type Schemas, writeSeconds } from './client.ts'
+import { type CallOptions, type OpenStore, type Store, StoreError } from '../store.ts'
+import { isIndexingOff, type Loading, loadingOf } from './bulk.ts'
+import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo } from './collections.ts'
-import { tooLarge } from './failures.ts'
 import { collectionOf } from './meta.ts'
-import { findOrCreate } from './migrate.ts'
-import { batchesOf, ofVideo } from './points.ts'
+import { catchUp, findOrCreate } from './migrate.ts'
+import { ofVideo } from './points.ts'
 import { changeRecord, deleteRecord, putRecord, readRecord, readRecords } from './records.ts'
 import { scroll } from './scroll.ts'
 import { type Searcher, searcher } from './search.ts'
+import { writePoints } from './write.ts'
 
-/** Requests in flight while writing many points; each holds at most 16 MiB here. */
-const streams = 3
+/** How long closing may take, in milliseconds. */
+const closeMs = 5000
 
 /** Ids a page, and vectors a page (a vector of 640 numbers is 8 KB of JSON). */
 const idPage = 4096
@@ -37,12 +38,14 @@ export const openQdrantStore = async (
   const name = meta.contents ?? collection.name
   const { isExact, search } = searcher(qdrant, name)
   const calls = pointCalls(qdrant, name)
+  const loading = loadingOf(qdrant, name)
   return {
     collection,
     location: qdrant.location,
     upsert: async (points, { signal } = {}) => {
       checkPoints(points, dimension)
-      await upsert(qdrant, name, points, { signal })
+      await loading.expect(points.length, { signal })
+      await writePoints(qdrant, name, points, { signal })
     },
     search: async (vector, options) => {
       checkVector(vector, dimension, 'Query')
@@ -54,12 +57,23 @@ export const openQdrantStore = async (
     changeRecord: (video, change, { signal } = {}) => changeRecord(qdrant, name, video, change, { signal }),
     records: ({ signal } = {}) => readRecords(qdrant, name, { signal }),
     optimize: async ({ signal } = {}) => {
-      // The server compacts and indexes by itself, in the background.
       signal?.throwIfAborted()
+      // In this order the index is built once. The server builds it in the background, and compacts by itself.
+      await catchUp(qdrant, name, { signal })
+      await loading.end({ signal })
     },
     describe: () => describe(qdrant, name, calls, isExact),
     // Idle connections close by themselves and keep no process alive.
-    close: async () => {},
+    close: () => endInHaste(loading),
+  }
+}
+
+/** After a failure or an interruption there may be no server left: then whoever comes next turns indexing on again. */
+const endInHaste = async (loading: Loading): Promise<void> => {
+  try {
+    await loading.end({ signal: AbortSignal.timeout(closeMs) })
+  } catch (error) {
+    if (!(error instanceof StoreError || (error as Error).name === 'TimeoutError')) throw error
   }
 }
 
@@ -88,41 +102,6 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
   },
 })
 
-/** Of a point that is there twice the last one counts: requests overtake each other. */
-const upsert = async (
-  qdrant: Qdrant,
-  name: string,
-  points: readonly Point[],
-  { signal }: CallOptions,
-): Promise<void> => {
-  signal?.throwIfAborted()
-  const batches = batchesOf(new Map(points.map((point) => [point.id, point])).values())
-  // All streams draw from one generator; leaving a loop by an error ends it, and with it the others after their batch.
-  const stream = async () => {
-    for (const batch of batches) await send(qdrant, name, batch, { signal })
-  }
-  const ends = await Promise.allSettled(Array.from({ length: streams }, stream))
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
-}
-
-/** Sends a batch and waits until it is applied; in halves where a proxy takes less at once than the server. */
-const send = async (
-  qdrant: Qdrant,
-  name: string,
-  points: Schemas['PointStruct'][],
-  { signal }: CallOptions,
-): Promise<void> => {
-  try {
-    const request = { collection_name: name, wait: true, points }
-    await qdrant.ask((api, init) => api.upsertPoints(request, init), { signal, timeoutSeconds: writeSeconds })
-  } catch (error) {
-    if (points.length === 1 || (error as { code?: string }).code !== tooLarge) throw error
-    const half = Math.ceil(points.length / 2)
-    await send(qdrant, name, points.slice(0, half), { signal })
-    await send(qdrant, name, points.slice(half), { signal })
-  }
-}
-
 const readVectors = async (
   qdrant: Qdrant,
   name: string,
@@ -147,7 +126,9 @@ const describe = async (qdrant: Qdrant, name: string, { countPoints }: PointCall
     version,
     points,
     exact,
+    quantised: Boolean(info?.config.quantization_config),
     indexed: info?.indexed_vectors_count ?? 0,
+    indexing: info && isIndexingOff(info) ? 'off' : 'on',
     status: info?.status ?? 'missing',
     segments: info?.segments_count ?? 0,
   }

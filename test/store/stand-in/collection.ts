@@ -8,6 +8,12 @@ export type Kept = {
   readonly vectors: Partial<Schemas['VectorParams']>
   /** Field name → type. */
   readonly indexes: Map<string, unknown>
+  /** Points that are in the server's index; there is none here, so tests say it. */
+  indexed: number
+  /** In kilobytes of vectors; 0 for never. */
+  indexingThreshold: number
+  quantization: unknown
+  onDisk: boolean | undefined
   operations: number
 }
 
@@ -15,8 +21,22 @@ export const newCollection = ({ vectors }: Schemas['CreateCollection']): Kept =>
   points: new Map(),
   vectors: (vectors ?? {}) as Kept['vectors'],
   indexes: new Map(),
+  indexed: 0,
+  indexingThreshold: 10_000,
+  quantization: null,
+  onDisk: undefined,
   operations: 0,
 })
+
+/** What `PATCH /collections/{name}` changes. */
+export const change = (kept: Kept, { vectors, ...body }: Schemas['UpdateCollection']): boolean => {
+  const { indexing_threshold } = (body.optimizers_config ?? {}) as Schemas['OptimizersConfigDiff']
+  const { on_disk } = (vectors as Schemas['VectorsConfigDiff'] | undefined)?.[''] ?? {}
+  kept.indexingThreshold = indexing_threshold ?? kept.indexingThreshold
+  kept.quantization = body.quantization_config ?? kept.quantization
+  kept.onDisk = on_disk ?? kept.onDisk
+  return true
+}
 
 type Call = (collection: Kept, body: never, query: URLSearchParams) => unknown
 
@@ -73,11 +93,17 @@ export const pointCalls: Readonly<Record<string, Call>> = {
     return { points: points.sort((a, b) => b.score - a.score).slice(0, limit ?? 10) }
   },
   'POST points/payload': (kept, { payload, key, points, filter }: Schemas['SetPayload']) => {
-    const chosen = matching(kept, filter as Schemas['Filter']).filter(({ id }) => !points || points.includes(id))
+    const chosen = points ? points.map((id) => known(kept, id)) : matching(kept, filter as Schemas['Filter'])
     for (const point of chosen) {
       const addition = structuredClone(payload) as Record<string, unknown>
       const nested = key ? { [key]: { ...(point.payload[key] as object), ...addition } } : addition
       point.payload = { ...point.payload, ...nested }
+    }
+    return updated(kept)
+  },
+  'POST points/payload/delete': (kept, { keys, points }: Schemas['DeletePayload']) => {
+    for (const point of (points ?? []).map((id) => known(kept, id))) {
+      for (const key of keys) point.payload = without(point.payload, key.split('.'))
     }
     return updated(kept)
   },
@@ -93,13 +119,28 @@ const updated = (kept: Kept): Schemas['UpdateResult'] => ({ operation_id: ++kept
 const matching = ({ points }: Kept, filter: Schemas['Filter'] | null | undefined): Stored[] =>
   [...points.values()].filter((point) => matches(point, filter))
 
+const known = ({ points }: Kept, id: unknown): Stored => {
+  const point = points.get(String(id))
+  if (!point) throw new Refusal(404, `Not found: No point with id ${id} found`)
+  return point
+}
+
+const without = (payload: Record<string, unknown>, [first, ...rest]: string[]): Record<string, unknown> => {
+  const { [first!]: value, ...others } = payload
+  if (value === undefined || rest.length === 0) return others
+  return { ...payload, [first!]: without(value as Record<string, unknown>, rest) }
+}
+
 type Wanted = { with_payload?: unknown; with_vector?: unknown }
 
 const recordOf = ({ id, payload, vector }: Stored, { with_payload, with_vector }: Wanted): Schemas['Record'] => ({
   id,
-  ...(with_payload ? { payload: structuredClone(payload) } : {}),
+  ...(with_payload ? { payload: structuredClone(chosen(payload, with_payload)) } : {}),
   ...(with_vector ? { vector: vector ? Array.from(vector, inFewDigits) : {} } : {}),
 })
+
+const chosen = (payload: Stored['payload'], wanted: unknown): Stored['payload'] =>
+  Array.isArray(wanted) ? Object.fromEntries(Object.entries(payload).filter(([key]) => wanted.includes(key))) : payload
 
 const uuid = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/
 

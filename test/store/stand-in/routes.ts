@@ -1,5 +1,5 @@
 import type { Schemas } from '@qdrant/js-client-rest'
-import { type Kept, newCollection, pointCalls } from './collection.ts'
+import { change, type Kept, newCollection, pointCalls } from './collection.ts'
 import { Refusal } from './refusal.ts'
 
 /** Collections by name. */
@@ -42,20 +42,28 @@ const wholeCollection = (database: Database, method: string, name: string, body:
     return true
   }
   if (method === 'DELETE') return database.delete(name)
-  if (method !== 'GET') throw new Refusal(404, '')
+  if (method !== 'GET' && method !== 'PATCH') throw new Refusal(404, '')
   if (!collection) throw missing(name)
-  return infoOf(collection)
+  return method === 'PATCH' ? change(collection, body as Schemas['UpdateCollection']) : infoOf(collection)
 }
 
 /** The parts of a collection's description that vary here. */
-const infoOf = ({ points, vectors, indexes }: Kept) => ({
+const infoOf = ({ points, indexed, indexes, ...kept }: Kept) => ({
   status: 'green' satisfies Schemas['CollectionStatus'],
   optimizer_status: 'ok' satisfies Schemas['OptimizersStatus'],
-  indexed_vectors_count: 0,
+  indexed_vectors_count: indexed,
   points_count: points.size,
   segments_count: 2,
   config: {
-    params: { vectors, shard_number: 1, replication_factor: 1, write_consistency_factor: 1, on_disk_payload: true },
+    params: {
+      vectors: { ...kept.vectors, ...(kept.onDisk === undefined ? {} : { on_disk: kept.onDisk }) },
+      shard_number: 1,
+      replication_factor: 1,
+      write_consistency_factor: 1,
+      on_disk_payload: true,
+    },
+    optimizer_config: { indexing_threshold: kept.indexingThreshold },
+    quantization_config: kept.quantization,
   },
   payload_schema: Object.fromEntries(
     [...indexes].map(([field, data_type]) => [field, { data_type, points: points.size }]),

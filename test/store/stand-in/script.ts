@@ -5,6 +5,7 @@ const id = (number: number): string => `5b3a1f3e-0000-5000-8000-${String(number)
 const points = (...list: unknown[]): unknown => ({ points: list })
 const post = (path: string, body: unknown): Line => ({ method: 'POST', path: `/collections/{name}/${path}`, body })
 const put = (path: string, body: unknown): Line => ({ method: 'PUT', path: `/collections/{name}${path}`, body })
+const patch = (body: unknown): Line => ({ method: 'PATCH', path: '/collections/{name}', body })
 
 const one = { id: id(1), vector: [1, 0, 0, 0], payload: { t: 1, path: '/a', files: [{ path: '/x' }, { path: '/y' }] } }
 const two = { id: id(2), vector: [0, 3, 0, 4], payload: { t: 2.5, path: '/b' } }
@@ -66,6 +67,20 @@ export const script: readonly Line[] = [
   post('points/payload?wait=true', { payload: { a: 'x' }, key: 'done', points: [id(1)] }),
   post('points/payload?wait=true', { payload: { b: 'y' }, key: 'done', points: [id(1)] }),
   post('points', { ids: [id(1), id(2)], with_payload: true }),
+  post('points/payload?wait=true', { payload: { 'c-1': { at: 1, of: 2 } }, key: 'done', points: [id(1)] }),
+  post('points/payload/delete?wait=true', { keys: ['done.c-1', 'done.d'], points: [id(1)] }),
+  post('points/payload/delete?wait=true', { keys: ['done.a'], points: [id(9)] }),
+  post('points/payload?wait=true', { payload: { c: 'z' }, key: 'done', points: [id(9)] }),
+  post('points', { ids: [id(1), id(2)], with_payload: ['done'] }),
+  { method: 'GET', path: '/collections/{name}' },
+  patch({ optimizers_config: { indexing_threshold: 0 } }),
+  { method: 'GET', path: '/collections/{name}' },
+  patch({
+    vectors: { '': { on_disk: true } },
+    quantization_config: { scalar: { type: 'int8', quantile: 0.99, always_ram: true } },
+  }),
+  patch({ optimizers_config: { indexing_threshold: 10000 } }),
+  { method: 'GET', path: '/collections/{name}' },
   post('points/delete?wait=true', { filter: { must: [{ key: 'path', match: { value: '/c' } }] } }),
   post('points/delete?wait=true', { points: [id(7)] }),
   post('points/count', { exact: true }),
@@ -73,6 +88,7 @@ export const script: readonly Line[] = [
   { method: 'GET', path: '/nothing-here' },
   { method: 'DELETE', path: '/collections/{name}' },
   { method: 'DELETE', path: '/collections/{name}' },
+  patch({ optimizers_config: { indexing_threshold: 0 } }),
   put('', { vectors: {} }),
   put('/points?wait=true', points({ id: id(1), vector: {}, payload: { a: 1 } })),
   put('/points?wait=true', points({ id: id(2), vector: [1, 0], payload: { a: 1 } })),
