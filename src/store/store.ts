@@ -113,6 +113,8 @@ export type Store = {
   upsert(points: readonly Point[], options?: CallOptions): Promise<void>
   /** Best first; at equal similarity by id. Exact unless the store says otherwise in {@link describe}. */
   search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
+  /** Does beforehand what the first call would have to do first, so that a search's words can be encoded meanwhile. */
+  warmUp?(): Promise<void>
   /** Ids of the points of a video that are durable. */
   pointIds(video: string, options?: CallOptions): Promise<ReadonlySet<string>>
   /** Vectors by id, for those that exist. */

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type CallOptions, CollectionMissingError } from '../store.ts'
+import { pointsTable, videosTable } from './columns.ts'
 import { storeErrorFrom } from './engine.ts'
 import { collectionsIn, draftPrefix, type Facts, factsFile, readFacts, syncFolder, writeDurably } from './folder.ts'
 import { lockAt } from './lock.ts'
-import { pointsTable, videosTable } from './tables.ts'
 
 type Replace = CallOptions & { readonly name: string; readonly by: string }
 

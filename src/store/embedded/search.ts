@@ -1,7 +1,7 @@
 import type { Table } from '@lancedb/lancedb'
 import { filteredVideos } from '../filter.ts'
 import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
-import { hitColumns, hitFrom } from './tables.ts'
+import { hitColumns, hitFrom } from './columns.ts'
 import { vectorIndex } from './upkeep.ts'
 
 /**

@@ -1,17 +1,8 @@
 import type { Table } from '@lancedb/lancedb'
 import * as arrow from 'apache-arrow'
-import type { Hit, Point, VideoRecord } from '../store.ts'
+import type { Point, VideoRecord } from '../store.ts'
+import { pointKey, pointsTable, videoKey, videosTable } from './columns.ts'
 import type { Engine } from './engine.ts'
-
-export const pointsTable = 'points'
-export const videosTable = 'videos'
-
-/** The key of each table: no two rows share one. */
-export const pointKey = 'id'
-export const videoKey = 'video'
-
-/** What a hit is made of; `_distance` is what the engine computed, and has to be asked for by name. */
-export const hitColumns: string[] = ['id', 'video', 'path', 't', 'until', 'patch', 'box', '_distance']
 
 const pointSchema = (dimension: number) =>
   new arrow.Schema([
@@ -80,17 +71,6 @@ export const pointRows = (points: readonly Point[], dimension: number): arrow.Ta
 
 export const videoRows = (record: VideoRecord): arrow.Table =>
   tableOf(videoSchema, 1, [texts([record.video]), texts([JSON.stringify(record)])])
-
-export const recordFrom = (row: { record: string }): VideoRecord => JSON.parse(row.record)
-
-type HitRow = Omit<Hit, 'box' | 'similarity'> & { readonly box: Iterable<number>; readonly _distance: number }
-
-/** The engine's distance is 1 − cosine. Rounding may carry the cosine of unit vectors just past 1. */
-export const hitFrom = ({ id, video, path, t, until, patch, box, _distance }: HitRow): Hit => {
-  const [x = 0, y = 0, width = 0, height = 0] = box
-  const similarity = Math.min(1, Math.max(-1, 1 - _distance))
-  return { id, similarity, video, path, t, until, patch, box: [x, y, width, height] }
-}
 
 const tableOf = (schema: arrow.Schema, length: number, columns: arrow.Data[]): arrow.Table => {
   const rows = arrow.makeData({ type: new arrow.Struct(schema.fields), length, nullCount: 0, children: columns })

@@ -1,7 +1,7 @@
 import type { Table } from '@lancedb/lancedb'
 import type { RecordChange, VideoRecord } from '../store.ts'
+import { recordFrom, videoKey } from './columns.ts'
 import { is } from './search.ts'
-import { recordFrom, replaceRows, videoKey, videoRows } from './tables.ts'
 import { isUntidy, tidy, type Upkeep } from './upkeep.ts'
 
 /** The records of a collection's videos. What writes needs the lock. */
@@ -20,6 +20,7 @@ export type Records = {
 export const recordsIn = (table: Table, folder: string, upkeep: Upkeep): Records => {
   let written = 0
   const put = async (record: VideoRecord): Promise<void> => {
+    const { replaceRows, videoRows } = await import('./tables.ts')
     await replaceRows(table, videoKey, videoRows(record))
     if (++written % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep)))
       await tidy(table, folder, upkeep)
