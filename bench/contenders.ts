@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { openIndex } from '../src/index.ts'
 import type { Query } from './clips.ts'
 import { type ProcessRun, runProcess } from './process.ts'
@@ -28,6 +28,20 @@ export type Contender = {
 
 /** The program as it was built. */
 export const builtProgram = new URL('../dist/cli/main.js', import.meta.url).pathname
+
+/** What the benches that compare whole programs are told on their command line. */
+export const raceOptions = () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      python: { type: 'string', default: 'python3' },
+      program: { type: 'string', default: builtProgram },
+      json: { type: 'string' },
+    },
+  })
+  return { ...values, rounds: Number(values.rounds), folder: positionals[0] }
+}
 
 const model = new URL('../models/starter', import.meta.url).pathname
 const articleProgram = new URL('./article.py', import.meta.url).pathname

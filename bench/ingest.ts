@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { carriedClips, clipsIn } from './clips.ts'
-import { article, articleMissing, builtProgram, vidgrep, withHome } from './contenders.ts'
+import { article, articleMissing, raceOptions, vidgrep, withHome } from './contenders.ts'
 import { race } from './race.ts'
 import { report } from './report.ts'
 
@@ -11,18 +10,9 @@ import { report } from './report.ts'
  *   npm run build && npx tsx bench/ingest.ts [FOLDER] [--rounds 3] [--python python3] [--program dist/cli/main.js] [--json FILE]
  */
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '3' },
-    python: { type: 'string', default: 'python3' },
-    program: { type: 'string', default: builtProgram },
-    json: { type: 'string' },
-  },
-})
-const rounds = Number(values.rounds)
-const clips = await clipsIn(positionals[0] ?? carriedClips)
-const missing = await articleMissing(values.python)
+const { folder = carriedClips, rounds, python, program, json } = raceOptions()
+const clips = await clipsIn(folder)
+const missing = await articleMissing(python)
 
 /** The article's squares, so that both sides encode the same. */
 const grid = ['--grid', 'article']
@@ -32,9 +22,9 @@ const ways: Readonly<Record<string, readonly string[]>> = {
   'vidgrep --keyframes': ['--keyframes'],
 }
 
-const results = await withHome(clips.files[0]!, values.program, (home) => {
-  const ours = Object.entries(ways).map(([name, options]) => vidgrep(name, [...grid, ...options], home, values.program))
-  return race(missing ? ours : [article(values.python, home), ...ours], clips, rounds)
+const results = await withHome(clips.files[0]!, program, (home) => {
+  const ours = Object.entries(ways).map(([name, options]) => vidgrep(name, [...grid, ...options], home, program))
+  return race(missing ? ours : [article(python, home), ...ours], clips, rounds)
 })
 const { files, videoSeconds, queries } = clips
 const notes = [
@@ -43,4 +33,4 @@ const notes = [
   ...(missing ? [missing] : []),
 ]
 const title = `Videos looked through: video seconds a second, medians of ${rounds} interleaved runs`
-await report({ name: 'ingest', title, results, notes }, values.json)
+await report({ name: 'ingest', title, results, notes }, json)

@@ -8,10 +8,14 @@ import type { Row } from './report.ts'
  * Lets the contenders look through the same videos in turn and makes a row of each; the first is what the others are
  * compared with, pair by pair. With queries, each row has its recall.
  *
- * @param all its files are what is looked through
+ * @param footage its files are looked through by each
  */
-export const race = async (contenders: readonly Contender[], all: Clips, rounds: number): Promise<readonly Row[]> => {
-  const { files, videoSeconds, queries } = all
+export const race = async (
+  contenders: readonly Contender[],
+  footage: Omit<Clips, 'folder'>,
+  rounds: number,
+): Promise<readonly Row[]> => {
+  const { files, videoSeconds, queries } = footage
   const runs = await interleaved(contenders, rounds, (contender) => contender.index(files))
   const rows: Row[] = []
   for (const [i, contender] of contenders.entries()) {

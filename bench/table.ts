@@ -16,11 +16,11 @@ export const table = (rows: readonly Row[]): string => {
 /** videoSecondsASecond → video seconds a second; peakMB → peak MB; recallAt5 → recall at 5 */
 const heading = (key: string): string =>
   key
-    .replace(
-      /([a-z0-9])([A-Z]+)/g,
-      (_, before, capitals) => `${before} ${capitals.length > 1 ? capitals : capitals.toLowerCase()}`,
-    )
-    .replace(/([A-Za-z])(\d)/g, '$1 $2')
+    .replace(/([a-z])([A-Z\d])/g, '$1 $2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
+    .split(' ')
+    .map((word) => (/^[A-Z]{2,}$/.test(word) ? word : word.toLowerCase()))
+    .join(' ')
 
 /** Three digits that mean something, and all of a whole number. */
 const cell = (value: string | number | null | undefined): string => {

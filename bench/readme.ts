@@ -1,0 +1,28 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { machineLine } from './report.ts'
+import type { Results } from './run.ts'
+import { table } from './table.ts'
+
+/*
+ * Brings the figures of bench/results.json into README, between its two marks:
+ *
+ *   npm run bench -- FOLDER && npm run bench:readme
+ */
+
+const readme = new URL('../README.md', import.meta.url)
+const [begin, end] = ['<!-- bench: written by `npm run bench:readme` -->', '<!-- /bench -->']
+
+const sectionOf = ({ measuredAt, machine, benches }: Results): string => {
+  const parts = benches
+    .filter(({ results }) => results.length > 0)
+    .map(({ name, title, results, notes = [] }) =>
+      [`**${title ?? name}**`, table(results), ...notes.map((note) => `${note}`)].join('\n\n'),
+    )
+  return [begin, `Measured on ${measuredAt.slice(0, 10)}: ${machineLine(machine)}.`, ...parts, end].join('\n\n')
+}
+
+const results = JSON.parse(await readFile(new URL('./results.json', import.meta.url), 'utf8')) as Results
+const text = await readFile(readme, 'utf8')
+const [from, to] = [text.indexOf(begin), text.indexOf(end)]
+if (from < 0 || to < from) throw new Error(`Expected README.md to hold the marks ${begin} and ${end}`)
+await writeFile(readme, text.slice(0, from) + sectionOf(results) + text.slice(to + end.length))

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { carriedClips } from './clips.ts'
+import { describeMachine, type Machine, machineLine, type Report } from './report.ts'
+
+/*
+ * Runs all benches, one after the other, each in a process of its own.
+ *
+ *   npm run bench [-- FOLDER] [--python PATH] [--only NAME,NAME]
+ *
+ * FOLDER holds clips and may have an index.tsv with queries (see bench/clips.ts); the default is test/clips. Prints
+ * tables, keeps each bench's figures in bench/results/ and, when all ran, all of them in bench/results.json, from which
+ * `npm run bench:readme` brings them into README. Ends with 1 if a bench failed; the others have run all the same.
+ */
+
+/** What a whole run found out: bench/results.json. */
+export type Results = { readonly measuredAt: string; readonly machine: Machine; readonly benches: readonly Report[] }
+
+type Bench = { readonly name: string; readonly words?: readonly string[] }
+
+/** No bench takes as long on two cores; one that does hangs. */
+const limitMs = 8 * 60_000
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { python: { type: 'string', default: 'python3' }, only: { type: 'string' } },
+})
+const folder = positionals[0] ?? carriedClips
+const race = [folder, '--python', values.python]
+
+const benches: readonly Bench[] = [
+  { name: 'ingest', words: race },
+  { name: 'static-camera', words: [...race, '--rounds', '2'] },
+  { name: 'memory' },
+  { name: 'encoder' },
+  { name: 'search' },
+  { name: 'store-embedded' },
+  { name: 'store-qdrant' },
+  { name: 'quality', words: [folder] },
+]
+
+const fileOf = (path: string): string => new URL(path, import.meta.url).pathname
+
+/** @returns why it failed */
+const run = ({ name, words = [] }: Bench, json: string): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const command = ['--import', 'tsx', fileOf(`./${name}.ts`), ...words, '--json', json]
+    const child = spawn(process.execPath, command, { stdio: 'inherit', timeout: limitMs })
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', (code, signal) => resolve(code === 0 ? undefined : `ended with ${code ?? signal}`))
+  })
+
+const runAll = async (chosen: readonly Bench[]) => {
+  const reports: Report[] = []
+  const failures: string[] = []
+  for (const bench of chosen) {
+    const json = fileOf(`./results/${bench.name}.json`)
+    await rm(json, { force: true })
+    console.log(`\n## ${bench.name}\n`)
+    const startedMs = performance.now()
+    const failure = await run(bench, json)
+    if (failure) failures.push(`${bench.name} ${failure}`)
+    else reports.push(JSON.parse(await readFile(json, 'utf8')))
+    console.log(`\n${failure ? `FAILED: ${failure}, ` : ''}${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
+  }
+  return { reports, failures }
+}
+
+const only = values.only?.split(',')
+const chosen = benches.filter(({ name }) => only?.includes(name) ?? true)
+const machine = await describeMachine()
+console.log(machineLine(machine))
+await mkdir(fileOf('./results'), { recursive: true })
+const { reports, failures } = await runAll(chosen)
+if (failures.length > 0) {
+  console.error(`\nFailed: ${failures.join('; ')}`)
+  process.exitCode = 1
+} else if (!only) {
+  const results: Results = { measuredAt: new Date().toISOString(), machine, benches: reports }
+  await writeFile(fileOf('./results.json'), `${JSON.stringify(results, null, 2)}\n`)
+}

@@ -1,0 +1,56 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { carriedClips } from './clips.ts'
+import { article, articleMissing, raceOptions, vidgrep, withHome } from './contenders.ts'
+import { playedOver, type Stretch } from './footage.ts'
+import { race } from './race.ts'
+import { type Row, report } from './report.ts'
+
+/*
+ * How fast ten minutes of a camera that does not move are looked through, against the article's own algorithm.
+ *
+ *   npm run build && npx tsx bench/static-camera.ts [FOLDER] [--rounds 3] [--python python3] [--json FILE]
+ *
+ * The folder has to hold this clip of a room in which now and then somebody comes to the table; it is one of
+ * https://github.com/intel-iot-devkit/sample-videos, CC BY 4.0.
+ */
+const clipName = 'people_to_table_139s.mp4'
+
+const scenes: readonly { readonly name: string; readonly stretch?: Stretch }[] = [
+  { name: 'people come and go' },
+  { name: 'empty room', stretch: { from: 88, to: 104 } },
+]
+const videoSeconds = 600
+
+const { folder = carriedClips, rounds, python, program, json } = raceOptions()
+const clip = join(folder, clipName)
+const missing = await articleMissing(python)
+
+const measure = (): Promise<readonly Row[]> =>
+  withHome(clip, program, async (home) => {
+    const ours = ['--no-reuse', ''].map((option) => {
+      const words = ['--grid', 'article', ...(option ? [option] : [])]
+      return vidgrep(`vidgrep ${option}`.trim(), words, home, program)
+    })
+    const contenders = missing ? ours : [article(python, home), ...ours]
+    const rows: Row[] = []
+    for (const { name, stretch } of scenes) {
+      const video = await playedOver(clip, videoSeconds, join(home, 'camera.mp4'), stretch)
+      const raced = await race(contenders, { files: [video], videoSeconds, queries: [] }, rounds)
+      rows.push(...raced.map((row) => ({ scene: name, ...row })))
+    }
+    return rows
+  })
+
+const isThere = await access(clip).then(
+  () => true,
+  () => false,
+)
+const notes = isThere
+  ? [
+      `${clipName} (768×432, 10 frames a second), played over for ten minutes with its stream copied as it is: the whole clip, in which people are there half of the time, and its seconds 88–104, in which nobody is.`,
+      ...(missing ? [missing] : []),
+    ]
+  : [`Not run: ${folder} does not hold ${clipName}.`]
+const title = `Ten minutes of a camera that does not move, medians of ${rounds} interleaved runs`
+await report({ name: 'static-camera', title, results: isThere ? await measure() : [], notes }, json)
