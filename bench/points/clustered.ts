@@ -7,7 +7,7 @@ import { normal, randomNumbers } from '../../test/store/samples.ts'
  * same numbers for the same count and dimension on every machine.
  */
 
-const pointsPerVideo = 5000
+export const pointsPerVideo = 5000
 const pointsPerFrame = 18
 const batchSize = 256
 
@@ -53,7 +53,7 @@ export const videoName = (number: number): string => `video-${number}`
 
 export const pathOf = (video: string): string => `/v/${video}.mp4`
 
-const pointAt = (i: number, vector: Float32Array): Point => {
+export const pointAt = (i: number, vector: Float32Array): Point => {
   const video = videoName(Math.floor(i / pointsPerVideo))
   const patch = i % pointsPerFrame
   const t = Math.floor((i % pointsPerVideo) / pointsPerFrame)
@@ -69,7 +69,7 @@ const pointAt = (i: number, vector: Float32Array): Point => {
   }
 }
 
-const recordOf = (number: number, model: string): VideoRecord => {
+export const recordOf = (number: number, model: string): VideoRecord => {
   const video = videoName(number)
   return {
     video,
