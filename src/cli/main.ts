@@ -5,36 +5,34 @@ import { readFileSync } from 'node:fs'
 import yargs, { type CommandModule } from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { UsageError } from '../errors.ts'
-import { doctorCommand } from './doctor.ts'
-import { frameCommand } from './frame.ts'
-import { indexCommand } from './index.ts'
-import { migrateCommand } from './migrate.ts'
-import { modelsCommand } from './models/models.ts'
-import { pruneCommand } from './prune.ts'
-import { reindexCommand } from './reindex.ts'
-import { removeCommand } from './remove.ts'
 import { report } from './run.ts'
-import { searchCommand } from './search.ts'
 import { withSuggestion } from './suggest.ts'
-import { videosCommand } from './videos.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 const words = hideBin(process.argv)
 
-const commands = [
-  indexCommand,
-  searchCommand,
-  videosCommand,
-  removeCommand,
-  pruneCommand,
-  frameCommand,
-  modelsCommand,
-  reindexCommand,
-  migrateCommand,
-  doctorCommand,
-]
+/** In the order of the help. */
+const commands: Readonly<Record<string, () => Promise<unknown>>> = {
+  index: async () => (await import('./index.ts')).indexCommand,
+  search: async () => (await import('./search.ts')).searchCommand,
+  videos: async () => (await import('./videos.ts')).videosCommand,
+  remove: async () => (await import('./remove.ts')).removeCommand,
+  prune: async () => (await import('./prune.ts')).pruneCommand,
+  frame: async () => (await import('./frame.ts')).frameCommand,
+  models: async () => (await import('./models/models.ts')).modelsCommand,
+  reindex: async () => (await import('./reindex.ts')).reindexCommand,
+  migrate: async () => (await import('./migrate.ts')).migrateCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+}
+
+/** The command that comes first, as a rule; all of them where help or a suggestion may be needed. */
+const needed = async (): Promise<readonly CommandModule[]> => {
+  const first = words[0] !== undefined && Object.hasOwn(commands, words[0]) ? commands[words[0]] : undefined
+  const loads = first ? [first] : Object.values(commands)
+  return (await Promise.all(loads.map((load) => load()))) as CommandModule[]
+}
 
 /** Options that may be given several times, and words without an option. */
 const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query'])
@@ -53,7 +51,7 @@ const expectSense = (args: Readonly<Record<string, unknown>>): true => {
 const parser = yargs(words)
   .scriptName('vidgrep')
   .usage('$0 <command>\n\nType what you want to see, get the video and the second where it happens.')
-  .command(commands as unknown as CommandModule[])
+  .command((await needed()) as CommandModule[])
   .demandCommand(1, 'Say what to do: vidgrep index FOLDER, then vidgrep search "a red car".')
   .example('$0 index ~/footage', 'once, and again when files were added')
   .example('$0 search "a red car"', 'as often as you like')

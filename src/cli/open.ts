@@ -1,4 +1,5 @@
 import type { Index, OpenIndexOptions } from '../index.ts'
+import type { OpenCollection } from '../open.ts'
 import { settingsFrom } from '../settings.ts'
 import type { Store } from '../store/store.ts'
 import { warn } from './run.ts'
@@ -13,6 +14,20 @@ export const withIndex = async <T>(options: OpenIndexOptions, use: (index: Index
     return await use(index)
   } finally {
     await index.close()
+  }
+}
+
+/** The same for what only searches: of the library it loads as much as that takes. */
+export const withCollection = async <T>(
+  options: OpenIndexOptions,
+  use: (collection: OpenCollection) => Promise<T>,
+): Promise<T> => {
+  const { openCollection } = await import('../open.ts')
+  const collection = await openCollection({ onFetch, ...options })
+  try {
+    return await use(collection)
+  } finally {
+    await collection.close()
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Argv, CommandModule } from 'yargs'
-import type { SearchQueryOptions, SearchResult } from '../index.ts'
+import type { SearchQueryOptions, SearchResult } from '../search/query.ts'
 import { defaultGapSeconds, defaultMoments } from '../search/search.ts'
 import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
 import { hintAtClip } from './hint.ts'
-import { withIndex } from './open.ts'
+import { withCollection } from './open.ts'
 import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from './run.ts'
 
@@ -67,8 +67,9 @@ const searchOptions = (yargs: Argv) =>
 
 const search = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const options = searchQuery(args)
-  const found = await withIndex(openOptions(args), (index) =>
-    index.search(args.query.join(' '), { ...options, signal }),
+  const { searchWords } = await import('../search/query.ts')
+  const found = await withCollection(openOptions(args), (collection) =>
+    searchWords(collection, args.query.join(' '), { ...options, signal }),
   )
   if (args.json) printJson(toJson(found))
   else {

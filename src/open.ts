@@ -1,0 +1,145 @@
+import type { DeviceChoice } from './encoder/device.ts'
+import type { Encoder, OpenEncoder } from './encoder/encoder.ts'
+import { openTextCache, type TextCache } from './encoder/textCache.ts'
+import { UsageError } from './errors.ts'
+import { modelName } from './models/list.ts'
+import { loadModel } from './models/load.ts'
+import type { Model } from './models/model.ts'
+import { defaultModelName } from './models/registry.ts'
+import { type Settings, settingsFrom } from './settings.ts'
+import { expectBelonging } from './store/belonging.ts'
+import { openStore } from './store/open.ts'
+import { CollectionMissingError, type OpenStore, type Store } from './store/store.ts'
+
+export type OpenIndexOptions = {
+  /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
+  readonly store?: string
+  /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
+  readonly collection?: string
+  /** Name or folder of a model, or `hf:ORG/NAME[@REVISION]`. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
+  readonly model?: string
+  /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
+  readonly onFetch?: (name: string) => void
+  /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
+  readonly apiKey?: string
+  /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
+  readonly device?: DeviceChoice
+  /** Threads of the encoder. Default: the runtime's own choice; for indexing, what was measured to be fastest. */
+  readonly threads?: number
+  /** Patches a batch. Default: for indexing, what was measured to be fastest; else 8. */
+  readonly batchSize?: number
+}
+
+/** A collection with its model. Nothing of a video is loaded for it: a search needs no more than this. */
+export type OpenCollection = {
+  readonly settings: Settings
+  readonly model: Model
+  /** Embeddings of past queries. */
+  readonly texts: TextCache
+  /** `undefined` until there is a collection. */
+  readonly store: Store | undefined
+  /** @throws CollectionMissingError if nothing was ever indexed */
+  existing(): Store
+  /** Makes the collection if it is missing and brings its schema up to date. Searches under way keep theirs. */
+  openForWriting(signal?: AbortSignal): Promise<void>
+  /** One for all calls, started by the first one. */
+  encoder(start?: StartEncoder): Promise<Encoder>
+  close(): Promise<void>
+}
+
+type StartEncoder = (model: Model, options: OpenEncoder) => Promise<Encoder>
+
+/**
+ * Opens a collection and finds its model; both are loaded when they are used.
+ *
+ * @throws UsageError for a model that does not exist
+ * @throws ModelMismatchError if the collection belongs to another model than the one asked for
+ */
+export const openCollection = async (options: OpenIndexOptions = {}): Promise<OpenCollection> => {
+  checkCount('threads', options.threads)
+  checkCount('batch', options.batchSize)
+  const settings = settingsFrom(options)
+  const { device, collection, apiKey } = settings
+  const opened: Store[] = []
+  let store: Store | undefined
+  let missing: CollectionMissingError | undefined
+  let isForWriting = false
+  let encoder: Promise<Encoder> | undefined
+  const open = async (how: Partial<OpenStore>): Promise<void> => {
+    store = await openStore(settings.store, { collection, apiKey, ...how })
+    opened.push(store)
+  }
+  const close = async (): Promise<void> => {
+    try {
+      await (await encoder)?.close()
+    } finally {
+      for (const each of opened) await each.close()
+    }
+  }
+  try {
+    await open({})
+  } catch (error) {
+    if (!(error instanceof CollectionMissingError)) throw error
+    missing = error
+  }
+  const model = await modelFor(settings.model, store, options.onFetch).catch(async (error) => {
+    await close()
+    throw error
+  })
+
+  return {
+    settings,
+    model,
+    texts: openTextCache(model, { device }),
+    get store() {
+      return store
+    },
+    existing: () => {
+      if (!store) throw missing
+      return store
+    },
+    openForWriting: async (signal) => {
+      if (!isForWriting) await open({ create: { model: model.id, dimension: model.dimension }, signal })
+      isForWriting = true
+    },
+    encoder: (start = startEncoder) =>
+      (encoder ??= start(model, { device, threads: options.threads, batchSize: options.batchSize })),
+    close,
+  }
+}
+
+const startEncoder: StartEncoder = async (model, options) => {
+  const { openEncoder } = await import('./encoder/open.ts')
+  return openEncoder(model, options)
+}
+
+/** The model asked for by name, which must be the collection's if there is one, or the collection's, or the default. */
+const modelFor = async (
+  name: string | undefined,
+  store: Store | undefined,
+  onFetch: OpenIndexOptions['onFetch'],
+): Promise<Model> => {
+  const model = await loadModel(name ?? (store ? await modelOf(store) : defaultModelName), {}, { onFetch })
+  if (store) expectBelonging(store.collection, { model: model.id, dimension: model.dimension })
+  return model
+}
+
+/** The name of the model that a collection was made with. */
+const modelOf = async ({ collection }: Store): Promise<string> => {
+  const name = await modelName(collection.model)
+  if (name !== undefined) return name
+  throw new UsageError(`Collection "${collection.name}" was made with ${collection.model}, which has no name here`, {
+    remedy: 'Name its folder: --model ./folder',
+  })
+}
+
+/** More is a slip of the finger, and would take all memory. */
+const most = { jobs: 64, threads: 256, batch: 1024 }
+
+/** @throws UsageError if a count is no whole number from 1 to the most that makes sense */
+export const checkCount = (name: keyof typeof most, value: number | undefined): void => {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= most[name])) return
+  throw new UsageError(`Expected ${name} to be a whole number from 1 to ${most[name]}, got ${value}`, {
+    remedy: 'Leave it out: the default fits the machine',
+  })
+}
