@@ -8,6 +8,7 @@ import { metaId } from '../../src/store/qdrant/meta.ts'
 import { migrate } from '../../src/store/qdrant/migrate.ts'
 import { qdrantCollections } from '../../src/store/qdrant/names.ts'
 import { replaceQdrantCollection } from '../../src/store/qdrant/replace.ts'
+import { largeFromPoints } from '../../src/store/qdrant/search.ts'
 import { openQdrantStore } from '../../src/store/qdrant/store.ts'
 import {
   CollectionMissingError,
@@ -32,7 +33,7 @@ const open = (name = collection, create = { model, dimension }) =>
 const metaOf = (name = collection) => server.database.get(`${name}-videos`)!.points.get(metaId)!
 const steps = ['0001-create-collections', '0002-index-payload']
 const forLarge = '0003-quantise-large'
-const large = 100_000
+const large = largeFromPoints
 
 /** Makes the collection as it was after the first step only. */
 const setBack = async (create = { model, dimension }) => {

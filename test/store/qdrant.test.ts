@@ -16,9 +16,11 @@ if (url) storeContract(`Qdrant at ${url}`, async () => placeOn({ url, apiKey }))
 const collectionOf = async (server: StandIn, count: number): Promise<Store> => {
   const store = await openQdrantStore(server.url, { collection: 'large', create: { model, dimension } })
   const { points } = server.database.get('large')!
+  const vectors = Array.from({ length: 1000 }, (_, i) => unitVector(i))
+  const { id: _, vector: __, ...payload } = samplePoint(1)
   for (let i = 0; i < count; i++) {
-    const { id, vector, ...payload } = samplePoint(i, { video: i < 10_000 ? 'long' : 'other' })
-    points.set(uuid(i), { id: uuid(i), vector, payload })
+    const video = i < 10_000 ? 'long' : 'other'
+    points.set(uuid(i), { id: uuid(i), vector: vectors[i % vectors.length], payload: { ...payload, video } })
   }
   return store
 }
@@ -34,17 +36,17 @@ describe('a large collection', () => {
   })
   afterAll(() => server.close())
 
-  test('is searched exactly below 50,000 points, above through the index, and says so', async () => {
-    const small = await collectionOf(server, 49_999)
+  test('is searched exactly below 100,000 points, above through the index, and says so', async () => {
+    const small = await collectionOf(server, 99_999)
     await small.search(unitVector(1), { limit: 10 })
     expect(lastQuery(server).params).toEqual({ exact: true })
-    expect(await small.describe()).toMatchObject({ exact: true, points: 49_999 })
-    const large = await collectionOf(server, 50_000)
+    expect(await small.describe()).toMatchObject({ exact: true, points: 99_999 })
+    const large = await collectionOf(server, 100_000)
     await large.search(unitVector(1), { limit: 10 })
-    expect(lastQuery(server).params).toEqual({ hnsw_ef: 256 })
+    expect(lastQuery(server).params).toEqual({ hnsw_ef: 512, quantization: { rescore: true, oversampling: 1.5 } })
     await large.search(unitVector(1), { limit: 1000 })
     expect(lastQuery(server).params.hnsw_ef).toBeGreaterThan(1000)
-    expect(await large.describe()).toMatchObject({ exact: false, points: 50_000 })
+    expect(await large.describe()).toMatchObject({ exact: false, points: 100_000 })
   })
 
   test('gives the ids of a video over several pages', async () => {

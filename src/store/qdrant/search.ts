@@ -6,11 +6,23 @@ import { collectionInfo } from './collections.ts'
 import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
 import { readRecords } from './records.ts'
 
-/** Collections below this many points are searched point by point: exact, and still some ten milliseconds. */
-const exactBelow = 50_000
+/**
+ * Collections below this many points are searched point by point: exact, and still some ten milliseconds. From there on
+ * they have an index and, by a step of migrations/, numbers of 8 bits.
+ */
+export const largeFromPoints = 100_000
 
-/** Candidates that the index (HNSW) keeps; more are better and slower. */
-const indexWidth = 256
+/**
+ * Candidates that the index (HNSW) keeps; more are better and slower. docs/qdrant.md has the figures. Texts are far from
+ * all pictures, and need more than pictures do.
+ */
+const indexWidth = 512
+
+/**
+ * The best by numbers of 8 bits, half as many again as are wanted, are compared once more by the whole vectors: without
+ * that scores would be off by some thousandths. Collections without such numbers take no notice.
+ */
+const quantization = { rescore: true, oversampling: 1.5 }
 
 /** How long a collection's size is taken as known, in milliseconds. */
 const sizeKeptMs = 60_000
@@ -29,7 +41,7 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
   const isExact = async (options: CallOptions): Promise<boolean> => {
     if (performance.now() < known.untilMs) return known.exact
     const info = await collectionInfo(qdrant, name, options)
-    known = { exact: (info?.points_count ?? 0) < exactBelow, untilMs: performance.now() + sizeKeptMs }
+    known = { exact: (info?.points_count ?? 0) < largeFromPoints, untilMs: performance.now() + sizeKeptMs }
     if (info) await resumeIndexing(qdrant, name, info, options)
     return known.exact
   }
@@ -49,7 +61,7 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
 
 const paramsFor = (exact: boolean, limit: number) => ({
   limit,
-  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit) },
+  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit), quantization },
 })
 
 const ask = async (

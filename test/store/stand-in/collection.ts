@@ -86,11 +86,15 @@ export const pointCalls: Readonly<Record<string, Call>> = {
       )
     }
     const vector = vectorFrom(query as number[], kept)!
-    const points = matching(kept, filter as Schemas['Filter']).flatMap((point) => {
+    const scored = matching(kept, filter as Schemas['Filter']).flatMap((point) =>
+      point.vector ? [{ point, score: inFewDigits(dot(point.vector, vector)) }] : [],
+    )
+    const best = scored.sort((a, b) => b.score - a.score).slice(0, limit ?? 10)
+    const points = best.map(({ point, score }) => {
       const { id, ...rest } = recordOf(point, options)
-      return point.vector ? [{ id, version: 0, score: inFewDigits(dot(point.vector, vector)), ...rest }] : []
+      return { id, version: 0, score, ...rest }
     })
-    return { points: points.sort((a, b) => b.score - a.score).slice(0, limit ?? 10) }
+    return { points }
   },
   'POST points/payload': (kept, { payload, key, points, filter }: Schemas['SetPayload']) => {
     const chosen = points ? points.map((id) => known(kept, id)) : matching(kept, filter as Schemas['Filter'])
@@ -168,4 +172,8 @@ const inFewDigits = (number: number): number => {
   return Number(number.toPrecision(digits))
 }
 
-const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, number, i) => sum + number * b[i]!, 0)
+const dot = (a: Float32Array, b: Float32Array): number => {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
+  return sum
+}
