@@ -19,6 +19,8 @@ export type Encoder = {
   readonly batchSize: number
   /** What pictures and texts are computed on, as soon as some were. */
   readonly placements: { readonly pictures?: Placement; readonly texts?: Placement }
+  /** Seconds that the model has computed so far, loading not counted. */
+  readonly busy: { readonly seconds: number }
   /**
    * @param pixels RGB, 8 bits: [count, size, size, 3] with `size` the model's input size in pixels. Not kept: the
    * caller may overwrite it as soon as this call has returned its promise.

@@ -23,6 +23,8 @@ export type Answer = Rows & {
   readonly truncated: readonly number[]
   /** Of the tower that gave it. */
   readonly placement: Placement
+  /** Milliseconds that it took, loading the model not counted. */
+  readonly busyMs: number
 }
 
 export type Failure = {

@@ -29,8 +29,10 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
   const pictureBytes = model.image.size ** 2 * 3
   const slabs = createSlabs(batchSize * pictureBytes, inFlight + 1)
   const placements: { pictures?: Placement; texts?: Placement } = {}
+  const busy = { seconds: 0 }
   const rows = (count: number, of: 'pictures' | 'texts') => (answer: Answer) => {
     placements[of] = answer.placement
+    busy.seconds += answer.busyMs / 1000
     return unitVectors(answer, count, model.dimension)
   }
 
@@ -53,6 +55,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
     model,
     batchSize,
     placements,
+    busy,
     encodePictures: async (pixels, { signal: stop } = {}) => {
       stop?.throwIfAborted()
       expectPictures(pixels.length, model)

@@ -66,6 +66,9 @@ const measuring = async (
     get placements() {
       return current.encoder.placements
     },
+    get busy() {
+      return current.encoder.busy
+    },
     encodePictures: async (pixels, given = {}) => {
       given.signal?.throwIfAborted()
       // The caller may overwrite its pixels while they wait.

@@ -29,12 +29,15 @@ const answer = async (task: Task): Promise<FromWorker> => {
       image ??= openImageTower(model.image, settings)
       const { run, placement } = await image
       during = 'run'
-      return { id, ...(await run(new Uint8Array(task.pixels), task.count)), truncated: [], placement }
+      const startedMs = performance.now()
+      const rows = await run(new Uint8Array(task.pixels), task.count)
+      return { id, ...rows, truncated: [], placement, busyMs: performance.now() - startedMs }
     }
     text ??= openTextTower(model.text, settings)
     const { run, placement } = await text
     during = 'run'
-    return { id, ...(await run(task.texts)), placement }
+    const startedMs = performance.now()
+    return { id, ...(await run(task.texts)), placement, busyMs: performance.now() - startedMs }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     if (error instanceof DeviceFailure) return { id, during: 'device', device: error.device, file, message }

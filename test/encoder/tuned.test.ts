@@ -32,6 +32,7 @@ const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
     return {
       model,
       batchSize: options.batchSize ?? 8,
+      busy: { seconds: 0 },
       get placements() {
         return placements
       },
