@@ -3,7 +3,7 @@ import { crashSignals, FfmpegError } from './ffmpeg.ts'
 import { ffprobe } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
 import type { StreamInfo } from './probe.ts'
-import { DamagedVideoError } from './video.ts'
+import { DamagedVideoError, type DecodedFrames } from './video.ts'
 
 /** How far a length that a file states may be off, in seconds. */
 const slackSeconds = 0.5
@@ -12,6 +12,8 @@ export type Reached = {
   /** Presentation time of the last frame that was handed out, `undefined` if there was none. */
   readonly lastSeconds: number | undefined
   readonly everySeconds: number
+  /** @default 'all' */
+  readonly decode?: DecodedFrames | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -77,25 +79,40 @@ const decodingErrors = (
   return { count: earlyErrors.count + errors.count, first: earlyErrors.first ?? errors.first }
 }
 
-type Packet = { readonly stream_index?: number; readonly pts_time?: string; readonly duration_time?: string }
+type Packet = {
+  readonly stream_index?: number
+  readonly pts_time?: string
+  readonly duration_time?: string
+  readonly flags?: string
+}
 
 /**
  * Whether the last frame lies before the end although there should be more. A last frame may be shown for minutes, and
  * the file's length may be that of its sound: where the times alone leave a doubt, the packets tell.
  */
-const stopsShort = async (stream: StreamInfo, { lastSeconds = 0, everySeconds, signal }: Reached): Promise<boolean> => {
+const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean> => {
+  const { lastSeconds = 0, everySeconds, decode = 'all', signal } = reached
   const { endSeconds } = stream
   if (endSeconds === undefined || lastSeconds >= endSeconds - everySeconds - slackSeconds) return false
   const next = lastSeconds + everySeconds + slackSeconds
+  const reachesEnd = (read: readonly Packet[]): boolean =>
+    read.some(
+      ({ stream_index, pts_time, duration_time = 0 }) =>
+        (stream.endIsOfFile || stream_index === stream.index) &&
+        Number(pts_time) + Number(duration_time) >= endSeconds - slackSeconds,
+    )
+  if (decode === 'keys') {
+    // Minutes may follow that hold no key frame: all of it is looked at, at once.
+    const rest = await packets(stream, `${lastSeconds.toFixed(6)}%`, signal)
+    return rest.some((packet) => isAfter(packet, next, stream) && packet.flags?.includes('K')) || !reachesEnd(rest)
+  }
   const following = await packets(stream, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
-  if (following.some(({ stream_index, pts_time }) => stream_index === stream.index && Number(pts_time) > next))
-    return true
-  const last = await packets(stream, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal)
-  const counted = last.filter(({ stream_index }) => stream.endIsOfFile || stream_index === stream.index)
-  return !counted.some(
-    ({ pts_time, duration_time = 0 }) => Number(pts_time) + Number(duration_time) >= endSeconds - slackSeconds,
-  )
+  if (following.some((packet) => isAfter(packet, next, stream))) return true
+  return !reachesEnd(await packets(stream, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))
 }
+
+const isAfter = ({ stream_index, pts_time }: Packet, seconds: number, { index }: StreamInfo): boolean =>
+  stream_index === index && Number(pts_time) > seconds
 
 /** Packets of a span "from%to" in seconds; those that cannot be read are not there. */
 const packets = async (
@@ -103,7 +120,7 @@ const packets = async (
   span: string,
   signal: AbortSignal | undefined,
 ): Promise<readonly Packet[]> => {
-  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time']
+  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time,flags']
   try {
     return (await ffprobe<{ packets?: readonly Packet[] }>(stream.path, options, { signal })).packets ?? []
   } catch (error) {

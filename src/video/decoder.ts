@@ -1,25 +1,24 @@
 import type { ChildProcess } from 'node:child_process'
 import { PassThrough } from 'node:stream'
-import ffmpeg from 'fluent-ffmpeg'
-import { FfmpegError, findTool, isAtLeast, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
-import { filterGraph, packingOf } from './graph.ts'
-import { inputUrl, safeInputOptions } from './input.ts'
-import { type FrameNote, type Log, type LoggedErrors, type LogLine, readLog } from './log.ts'
-import type { StreamInfo } from './probe.ts'
-import type { View } from './video.ts'
-
-export type DecodeRequest = {
-  readonly stream: StreamInfo
-  readonly views: readonly View[]
-  /** Expression of ffmpeg's select filter: which frames to hand out; `undefined` for all. */
-  readonly select?: string | undefined
-  /** Begin at a key frame at or before this presentation time in seconds, where the file can. */
-  readonly seekSeconds?: number | undefined
-  readonly signal?: AbortSignal | undefined
-}
+import { type DecodeRequest, spawnFfmpeg } from './command.ts'
+import { FfmpegError, findTool } from './ffmpeg.ts'
+import { packingOf } from './graph.ts'
+import {
+  type Complaint,
+  type FrameNote,
+  type HardwareNote,
+  type Log,
+  type LoggedErrors,
+  type LogLine,
+  readLog,
+} from './log.ts'
 
 /** One raw picture that holds all views. */
-export type RawFrame = FrameNote & { readonly packed: Uint8Array }
+export type RawFrame = FrameNote & {
+  readonly packed: Uint8Array
+  /** Hands the picture's memory back for a later one. */
+  done(): void
+}
 
 export type Outcome = {
   readonly earlyErrors: LoggedErrors
@@ -27,6 +26,7 @@ export type Outcome = {
   readonly exitCode: number | null
   /** The signal that ended ffmpeg, if one did. */
   readonly signalName: NodeJS.Signals | null
+  readonly hardware: HardwareNote
 }
 
 /** A running ffmpeg. Whoever opens it stops it. */
@@ -44,10 +44,10 @@ const lookAheadBytes = 256 * 1024
 
 /** @throws FfmpegError if ffmpeg cannot be started */
 export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
-  const { signal, stream, views } = request
+  const { signal, views } = request
   const tool = await findTool('ffmpeg')
   signal?.throwIfAborted()
-  const log = readLog((line) => isDamage(stream, line))
+  const log = readLog((line) => complaintOf(request, line))
   // Without 'close' events, because fluent-ffmpeg takes one for a reason to kill an ffmpeg that is about to end well.
   const output = new PassThrough({ highWaterMark: lookAheadBytes, autoDestroy: false, emitClose: false })
   output.on('error', () => {})
@@ -67,7 +67,8 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
     outcome: async () => {
       const { code, signalName, error } = await ended
       if (error) throw new FfmpegError(`Expected ${tool.path} to start, got: ${error.message}`, { cause: error })
-      return { earlyErrors: log.earlyErrors, errors: log.errors, exitCode: code, signalName }
+      const { earlyErrors, errors, hardware } = log
+      return { earlyErrors, errors, exitCode: code, signalName, hardware }
     },
     stop: async () => {
       signal?.removeEventListener('abort', kill)
@@ -78,66 +79,22 @@ export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
 }
 
 /**
- * All errors but those of other streams' decoders, and what is only a warning although a piece of the file is missing.
- * In a broadcast recording that is so at both ends.
+ * Damage is every error but those of other streams' decoders, and what is only a warning although a piece of the file is
+ * missing. In a broadcast recording that is so at both ends. What a driver says of its hardware is no damage either.
  */
-const isDamage = (stream: StreamInfo, { context, level, text }: LogLine): boolean => {
-  if (level === 'warning')
-    return !stream.beginsAnywhere && text.endsWith(`corrupt input packet in stream ${stream.index}`)
+const complaintOf = ({ stream, hwaccel }: DecodeRequest, { context, level, text }: LogLine): Complaint => {
+  if (level === 'warning') {
+    const isMissing = !stream.beginsAnywhere && text.endsWith(`corrupt input packet in stream ${stream.index}`)
+    return isMissing ? 'damage' : undefined
+  }
+  if (!['error', 'fatal', 'panic'].includes(level)) return undefined
+  if (hwaccel !== undefined && (hardwareContext.test(context) || hardwareWords.test(text))) return 'hardware'
   const isOther = stream.otherCodecs.some((codec) => codec !== stream.codec && context.startsWith(codec))
-  return ['error', 'fatal', 'panic'].includes(level) && !isOther
+  return isOther ? undefined : 'damage'
 }
 
-/** fluent-ffmpeg builds the command, looks whether ffmpeg knows the format, and starts it. */
-const spawnFfmpeg = (request: DecodeRequest, tool: ToolVersion, log: Log, output: PassThrough): Promise<ChildProcess> =>
-  new Promise((resolve, reject) => {
-    const command = ffmpeg(inputUrl(request.stream.path), { stdoutLines: 10 })
-    inEnvironment(command as unknown as Internals, toolEnvironment(tool))
-    command
-      .setFfmpegPath(tool.path)
-      .inputOptions(...inputOptions(request))
-      .outputOptions(...outputOptions(request, tool))
-      .output(output)
-      .on('stderr', log.read)
-      .on('error', (cause: Error) =>
-        reject(new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })),
-      )
-      .on('start', () => {
-        const child = (command as unknown as Internals).ffmpegProc
-        // Its own listener fails on a process that could not be started; ours takes over before that is known.
-        child.removeAllListeners('error')
-        child.stdin?.on('error', () => {}).end()
-        resolve(child)
-      })
-      .run()
-  })
-
-/** What fluent-ffmpeg 2.1.3, its last version, has no public way to. */
-type Internals = {
-  ffmpegProc: ChildProcess
-  _spawnFfmpeg(args: readonly string[], options: object, ...callbacks: readonly unknown[]): void
-}
-
-const inEnvironment = (command: Internals, env: NodeJS.ProcessEnv): void => {
-  const spawn = command._spawnFfmpeg.bind(command)
-  command._spawnFfmpeg = (args, options, ...callbacks) => spawn(args, { ...options, env }, ...callbacks)
-}
-
-const inputOptions = ({ seekSeconds }: DecodeRequest): readonly [string, ...string[]] => [
-  ...(['-nostdin', '-hide_banner', '-nostats', '-loglevel', 'repeat+level+info'] as const),
-  // The file's own times; the size may change midway without a new graph; our graph turns the picture.
-  ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
-  ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
-  ...safeInputOptions,
-]
-
-const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly [string, ...string[]] => [
-  ...(['-map', `0:${stream.index}`] as const),
-  ...['-vf', filterGraph(views, stream, select, tool)],
-  // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
-  ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
-  ...['-f', 'rawvideo'],
-]
+const hardwareContext = /^(AVHW|CUDA|VAAPI|VDPAU|QSV|MFX|D3D|DXVA|VideoToolbox|Vulkan|OpenCL|DRM)/i
+const hardwareWords = /device|hwaccel|hw ?frames|Failed setup for format/i
 
 type End = { readonly code: number | null; readonly signalName: NodeJS.Signals | null; readonly error?: Error }
 
@@ -160,7 +117,8 @@ async function* readFrames(
   bytes: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RawFrame> {
-  let packed = new Uint8Array(bytes)
+  const memory = createMemory(bytes)
+  let packed = memory.take()
   let filled = 0
   let n = 0
   try {
@@ -171,8 +129,9 @@ async function* readFrames(
         filled += piece.length
         offset += piece.length
         if (filled < bytes) continue
-        yield { ...(await log.noteOf(n++)), packed }
-        packed = new Uint8Array(bytes)
+        const full = packed
+        yield { ...(await log.noteOf(n++)), packed: full, done: () => memory.giveBack(full) }
+        packed = memory.take()
         filled = 0
       }
     }
@@ -181,4 +140,13 @@ async function* readFrames(
     throw error
   }
   signal?.throwIfAborted()
+}
+
+/** Fresh memory has to be cleared by the system page by page; what comes back is used again, as many as were in use. */
+const createMemory = (bytes: number) => {
+  const free: Uint8Array[] = []
+  return {
+    take: (): Uint8Array => free.pop() ?? new Uint8Array(bytes),
+    giveBack: (packed: Uint8Array): void => void free.push(packed),
+  }
 }

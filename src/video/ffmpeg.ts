@@ -39,7 +39,7 @@ export const crashSignals: readonly NodeJS.Signals[] = ['SIGSEGV', 'SIGABRT', 'S
 const oldestLibavcodec = 58
 
 /**
- * Which ffmpeg and ffprobe are in force: `VIDGREP_FFMPEG`/`VIDGREP_FFPROBE`, else PATH, else the npm-carried ones.
+ * Which ffmpeg and ffprobe are in force: `VIDGREP_FFMPEG`/`VIDGREP_FFPROBE`, else the newer of PATH's and npm's own.
  *
  * @throws FfmpegError if the one asked for by name does not run, or none does
  */
@@ -66,21 +66,30 @@ const lookFor = async (tool: Tool): Promise<ToolVersion> => {
   if (asked === 'carried') return ask(tool, await carriedTool(tool), 'carried')
   if (asked) return ask(tool, resolve(asked), 'env')
   const failures: unknown[] = []
+  const unlessItFails = (candidate: Promise<ToolVersion>): Promise<ToolVersion | undefined> =>
+    candidate.catch((error) => void failures.push(error))
+  const [installed, carried] = await Promise.all([
+    firstOnPath(tool, unlessItFails),
+    unlessItFails(carriedTool(tool).then((path) => ask(tool, path, 'carried'))),
+  ])
+  // At the same age the installed one is taken: it may have been built for this machine.
+  const newest = installed && carried && !isAtLeast(installed, ...carried.libavcodec) ? carried : (installed ?? carried)
+  if (newest) return newest
+  const reasons = failures.map((error) => (error instanceof Error ? error.message : String(error)))
+  throw new FfmpegError(`Expected ${tool} on PATH or carried by npm, found none that runs: ${reasons.join('; ')}`, {
+    cause: failures.at(-1),
+  })
+}
+
+const firstOnPath = async (
+  tool: Tool,
+  unlessItFails: (candidate: Promise<ToolVersion>) => Promise<ToolVersion | undefined>,
+): Promise<ToolVersion | undefined> => {
   for (const path of await onPath(tool)) {
-    try {
-      return await ask(tool, path, 'PATH')
-    } catch (error) {
-      failures.push(error)
-    }
+    const found = await unlessItFails(ask(tool, path, 'PATH'))
+    if (found) return found
   }
-  try {
-    return await ask(tool, await carriedTool(tool), 'carried')
-  } catch (cause) {
-    const reasons = [...failures, cause].map((error) => (error instanceof Error ? error.message : String(error)))
-    throw new FfmpegError(`Expected ${tool} on PATH or carried by npm, found none that runs: ${reasons.join('; ')}`, {
-      cause,
-    })
-  }
+  return undefined
 }
 
 const onPath = async (tool: Tool): Promise<readonly string[]> => {

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
+import type { DecodeRequest } from './command.ts'
 import { checkReached, damaged } from './complete.ts'
-import { type DecodeRequest, openDecoder, type RawFrame } from './decoder.ts'
+import { openDecoder, type RawFrame } from './decoder.ts'
 import { checkView, toleranceSeconds } from './frames.ts'
 import { packingOf, unpack } from './graph.ts'
 import { checkReadable } from './input.ts'

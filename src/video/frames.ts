@@ -1,17 +1,28 @@
 import { UsageError } from '../errors.ts'
 import { checkComplete, damaged } from './complete.ts'
 import { openDecoder } from './decoder.ts'
-import { packingOf, unpack } from './graph.ts'
+import { createUnpacker, packingOf } from './graph.ts'
 import { checkReadable } from './input.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
-import type { Frame, VideoInfo, View } from './video.ts'
+import { DamagedVideoError, type DecodedFrames, type Frame, type VideoInfo, type View } from './video.ts'
 
 export type FramesOptions = {
   /** Least seconds from one frame taken to the next; 0 for every frame. */
   readonly everySeconds: number
   /** The pictures to make of each frame; at least one. */
   readonly views: readonly View[]
+  /**
+   * Which frames may be taken. `references` is a permission: it comes to bear where frames lie so close that a sample
+   * moves by a small part of `everySeconds` only. @default 'all'
+   */
+  readonly decode?: DecodedFrames | undefined
+  /** Threads that decode. Default: about one a core. */
+  readonly threads?: number | undefined
+  /** Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. */
+  readonly hwaccel?: string | undefined
+  /** Told why hardware that was asked for did not decode; the frames come all the same. */
+  readonly onSoftware?: ((reason: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
   /** What `probe` said of the file; asked again where it is missing. */
   readonly info?: VideoInfo | undefined
@@ -24,39 +35,76 @@ export const toleranceSeconds = 1e-6
 const jitterSeconds = 1
 
 /**
+ * Frames between two samples from which on those that no other refers to are passed over: encoders put three of them in
+ * a row at most, as a rule, so that a sample comes late by an eighth of a step on average and by a quarter at most.
+ */
+const denseFrames = 12
+
+/**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
- * at least `everySeconds` after the last one taken. Times are the file's own presentation times in seconds.
+ * at least `everySeconds` after the last one taken, out of those that `decode` names. Times are the file's own
+ * presentation times in seconds.
  *
  * Frames are pulled: ffmpeg waits while nobody asks. It is gone when the loop is left in any way. Each frame has memory
- * of its own.
+ * of its own until it is {@link Frame.done}.
  *
  * @throws UsageError if `everySeconds` or a view is out of range
  * @throws UnreadableFileError, NotAVideoError as `probe`
  * @throws DamagedVideoError after the last good frame, if decoding went wrong or ended early
  */
 export async function* frames(path: string, options: FramesOptions): AsyncGenerator<Frame> {
-  const { everySeconds, views, signal, info } = options
   checkOptions(options)
   await checkReadable(path)
-  const stream = await streamInfo(path, info, { signal })
-  const packing = packingOf(views)
-  const decoder = await openDecoder({ stream, views, select: samplingRule(everySeconds), signal })
+  const stream = await streamInfo(path, options.info, { signal: options.signal })
+  if (options.hwaccel === undefined) return yield* sample(stream, options)
+  let isUnderWay = false
+  try {
+    for await (const frame of sample(stream, options)) {
+      isUnderWay = true
+      yield frame
+    }
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    // Before the first frame it may be the hardware's fault.
+    if (isUnderWay || !(error instanceof DamagedVideoError)) throw error
+    options.onSoftware?.(error.message)
+    yield* sample(stream, { ...options, hwaccel: undefined })
+  }
+}
+
+async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerator<Frame> {
+  const { everySeconds, views, threads, hwaccel, onSoftware, signal } = options
+  const decode = framesToDecode(stream, options)
+  const unpacker = createUnpacker(packingOf(views))
+  const select = samplingRule(everySeconds)
+  const decoder = await openDecoder({ stream, views, select, decode, threads, hwaccel, signal })
   let lastSeconds: number | undefined
   let backTo: number | undefined
   try {
-    for await (const { time, packed } of decoder.frames()) {
+    for await (const { time, packed, done } of decoder.frames()) {
       if (!time) continue
       const timestampSeconds = secondsOf(time)
       if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
       if (lastSeconds !== undefined && timestampSeconds - lastSeconds < everySeconds - toleranceSeconds) continue
       lastSeconds = timestampSeconds
-      yield { timestampSeconds, views: unpack(packed, packing) }
+      yield { timestampSeconds, ...unpacker.unpack(packed, done) }
     }
-    await checkComplete(stream, await decoder.outcome(), { lastSeconds, everySeconds, signal })
+    const outcome = await decoder.outcome()
+    await checkComplete(stream, outcome, { lastSeconds, everySeconds, decode, signal })
     if (backTo !== undefined) throw timesRunBack(stream, backTo, lastSeconds)
+    if (hwaccel !== undefined && outcome.hardware.decodedAs === stream.pixelFormat)
+      onSoftware?.(outcome.hardware.complaint ?? `no hardware here decodes ${stream.codec}`)
   } finally {
     await decoder.stop()
   }
+}
+
+const framesToDecode = (
+  { frameRate, isSteady }: StreamInfo,
+  { decode = 'all', everySeconds }: Pick<FramesOptions, 'decode' | 'everySeconds'>,
+): DecodedFrames => {
+  const isDense = isSteady && frameRate * everySeconds >= denseFrames
+  return decode === 'references' && !isDense ? 'all' : decode
 }
 
 /**

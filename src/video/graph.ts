@@ -106,14 +106,40 @@ const scaleMatrix: Readonly<Record<string, string>> = {
   bt2020c: 'bt2020',
 }
 
-/** Cuts a raw picture into its views. The packed one is handed on as it is where it holds one view only. */
-export const unpack = (packed: Uint8Array, { width, places }: Packing): readonly Picture[] => {
+/** Cuts raw pictures into their views, in memory that is used again. */
+export type Unpacker = {
+  /** @param done told when the packed picture may be overwritten */
+  unpack(packed: Uint8Array, done: () => void): { readonly views: readonly Picture[]; done(): void }
+}
+
+/** A packed picture that holds one view only is handed on as it is. */
+export const createUnpacker = (packing: Packing): Unpacker => {
+  const free: (readonly Picture[])[] = []
+  return {
+    unpack: (packed, done) => {
+      if (packing.places.length === 1) return { views: unpack(packed, packing), done }
+      const views = unpack(packed, packing, free.pop())
+      done()
+      return { views, done: () => void free.push(views) }
+    },
+  }
+}
+
+/**
+ * Cuts a raw picture into its views. The packed one is handed on as it is where it holds one view only.
+ * @param into pictures of an earlier call, which are written over
+ */
+export const unpack = (
+  packed: Uint8Array,
+  { width, places }: Packing,
+  into?: readonly Picture[],
+): readonly Picture[] => {
   if (places.length === 1) return [{ width, height: places[0]!.height, data: packed }]
   // Buffer.copy takes positions, so that no row needs a view of its own.
   const source = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength)
-  return places.map((place) => {
-    const data = new Uint8Array(place.width * place.height * channels)
+  return places.map((place, i) => {
     const rowBytes = place.width * channels
+    const data = into?.[i]?.data ?? new Uint8Array(rowBytes * place.height)
     for (let row = 0; row < place.height; row++) {
       const from = (row * width + place.x) * channels
       source.copy(data, row * rowBytes, from, from + rowBytes)

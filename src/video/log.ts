@@ -23,6 +23,15 @@ export type Log = {
   readonly earlyErrors: LoggedErrors
   /** Errors after that. */
   readonly errors: LoggedErrors
+  readonly hardware: HardwareNote
+}
+
+/** What is told of decoding in hardware, with `-loglevel verbose`. */
+export type HardwareNote = {
+  /** Pixel format of what comes out of the decoder: another than the file's own if hardware did it. */
+  readonly decodedAs: string | undefined
+  /** The first thing that the hardware's driver complained of. */
+  readonly complaint: string | undefined
 }
 
 const noErrors: LoggedErrors = { count: 0, first: undefined }
@@ -30,18 +39,23 @@ const noErrors: LoggedErrors = { count: 0, first: undefined }
 /** Newer versions name the parts that a component belongs to before it: the last name is the component's own. */
 const lineStart = /^(?:\[(?:dec:)?([^\]]+?) @ [^\]]+\] )*\[(\w+)\] (.*)$/
 const frameLine = /^n: *(\d+) pts: *(-?\d+|NOPTS) /
+const sourceLine = /pixfmt: *(\w+)/
 const timeBaseLine = /^config in time_base: (\d+)\/(\d+)/
 
 /** A line's parts: the component that speaks ("h264", "mov,mp4,…"), how bad it is ("error", "warning"), its words. */
 export type LogLine = { readonly context: string; readonly level: string; readonly text: string }
 
-/** @param isDamage whether a line says that something is wrong with the picture */
-export const readLog = (isDamage: (line: LogLine) => boolean): Log => {
+/** What a line complains about: the picture, or the hardware that was to decode it. */
+export type Complaint = 'damage' | 'hardware' | undefined
+
+export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
   const notes = new Map<number, FrameNote>()
   const counted = { earlyErrors: noErrors, errors: noErrors }
+  let hardware: string | undefined
   let told = 0
   let timeBase: readonly [number, number] | undefined
   let isClosed = false
+  let decodedAs: string | undefined
   let wake = () => {}
 
   const readFrame = (text: string): void => {
@@ -63,10 +77,16 @@ export const readLog = (isDamage: (line: LogLine) => boolean): Log => {
     get errors() {
       return counted.errors
     },
+    get hardware() {
+      return { decodedAs, complaint: hardware }
+    },
     read: (line) => {
       const [, context = '', level = '', text = ''] = line.match(lineStart) ?? []
       if (level === 'info' && context.startsWith('Parsed_showinfo')) readFrame(text)
-      if (!isDamage({ context, level, text })) return
+      if (level === 'verbose' && context.startsWith('graph')) decodedAs ??= text.match(sourceLine)?.[1]
+      const complaint = complaintOf({ context, level, text })
+      if (complaint === 'hardware') hardware ??= text.replace(/\.$/, '')
+      if (complaint !== 'damage') return
       const kind = told === 0 ? 'earlyErrors' : 'errors'
       counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text.replace(/\.$/, '') }
     },

@@ -19,6 +19,8 @@ export type StreamInfo = VideoInfo & {
   readonly codedHeight: number
   /** Frames a second on average, 0 where unknown. */
   readonly frameRate: number
+  /** All frames are shown for about as long. */
+  readonly isSteady: boolean
   /** Presentation time in seconds at which the last frame's display ends, `undefined` where nobody says. */
   readonly endSeconds: number | undefined
   /** The end is that of the whole file, where another stream may be the longest. */
@@ -28,6 +30,9 @@ export type StreamInfo = VideoInfo & {
   /** Codecs of the other streams: what they complain about does not concern the picture. */
   readonly otherCodecs: readonly string[]
 }
+
+/** Where frames are missing here and there, the average rate falls short of the rate that fits all their times. */
+const steadiness = 0.9
 
 /** Details stay here, so that a caller can hand a plain {@link VideoInfo} back without knowing of them. */
 const details = new WeakMap<VideoInfo, StreamInfo>()
@@ -75,6 +80,7 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly color_space?: string
   readonly color_range?: string
   readonly avg_frame_rate?: string
+  readonly r_frame_rate?: string
   readonly start_time?: string
   readonly duration?: string
   readonly nb_frames?: string
@@ -117,6 +123,7 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
     colorRange: known(stream.color_range),
     codedHeight: stream.height,
     frameRate: fraction(stream.avg_frame_rate),
+    isSteady: fraction(stream.avg_frame_rate) >= steadiness * fraction(stream.r_frame_rate),
     endSeconds: end,
     endIsOfFile: ofStream === undefined,
     isSeekable: ofFile !== undefined,

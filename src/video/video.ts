@@ -25,6 +25,12 @@ export type View = {
   readonly crop?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
 }
 
+/**
+ * Which frames are decoded: all of them; those that others are made from (the rest can be left out without harm, which
+ * about halves the work where a file has B-frames); or key frames, which stand by themselves.
+ */
+export type DecodedFrames = 'all' | 'references' | 'keys'
+
 /** RGB, 8 bits a channel, row by row without padding: `data.length === width * height * 3`. */
 export type Picture = { readonly width: number; readonly height: number; readonly data: Uint8Array }
 
@@ -33,6 +39,8 @@ export type Frame = {
   /** Presentation time in seconds, as the file has it. */
   readonly timestampSeconds: number
   readonly views: readonly Picture[]
+  /** Hands the memory of the views back for a later frame: they must not be read any more. May be left out. */
+  done?(): void
 }
 
 /** The file holds no video that can be decoded: it is skipped or `failed`. */

@@ -1,0 +1,105 @@
+import type { ChildProcess } from 'node:child_process'
+import type { PassThrough } from 'node:stream'
+import ffmpeg from 'fluent-ffmpeg'
+import { FfmpegError, isAtLeast, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
+import { filterGraph } from './graph.ts'
+import { inputUrl, safeInputOptions } from './input.ts'
+import type { Log } from './log.ts'
+import type { StreamInfo } from './probe.ts'
+import type { DecodedFrames, View } from './video.ts'
+
+export type DecodeRequest = {
+  readonly stream: StreamInfo
+  readonly views: readonly View[]
+  /** Expression of ffmpeg's select filter: which frames to hand out; `undefined` for all. */
+  readonly select?: string | undefined
+  /** Begin at a key frame at or before this presentation time in seconds, where the file can. */
+  readonly seekSeconds?: number | undefined
+  /** Which frames to decode at all. @default 'all' */
+  readonly decode?: DecodedFrames | undefined
+  /** Threads that decode. Default: ffmpeg's own choice, about one a core. */
+  readonly threads?: number | undefined
+  /** ffmpeg's name of a way to decode in hardware, `auto` for any that works. */
+  readonly hwaccel?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** fluent-ffmpeg builds the command and starts it; what ffmpeg says goes to `log`, raw pictures to `output`. */
+export const spawnFfmpeg = (
+  request: DecodeRequest,
+  tool: ToolVersion,
+  log: Log,
+  output: PassThrough,
+): Promise<ChildProcess> =>
+  new Promise((resolve, reject) => {
+    const command = ffmpeg(inputUrl(request.stream.path), { stdoutLines: 10 })
+    const internals = command as unknown as Internals
+    prepare(internals, toolEnvironment(tool))
+    command
+      .setFfmpegPath(tool.path)
+      .inputOptions(...inputOptions(request))
+      .outputOptions(...outputOptions(request, tool))
+      .output(output)
+      .on('stderr', log.read)
+      .on('error', (cause: Error) =>
+        reject(new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })),
+      )
+      .on('start', () => {
+        const child = internals.ffmpegProc
+        // Its own listener fails on a process that could not be started; ours takes over before that is known.
+        child.removeAllListeners('error')
+        child.stdin?.on('error', () => {}).end()
+        resolve(child)
+      })
+      .run()
+  })
+
+/** What fluent-ffmpeg 2.1.3, its last version, has no public way to. */
+type Internals = {
+  ffmpegProc: ChildProcess
+  availableFormats(done: (error: undefined, formats: object) => void): void
+  availableEncoders(done: (error: undefined, encoders: object) => void): void
+  _spawnFfmpeg(args: readonly string[], options: object, ...callbacks: readonly unknown[]): void
+}
+
+/**
+ * Starts the tool in this environment. Every ffmpeg writes raw pictures; left to itself, fluent-ffmpeg would start it
+ * four times to ask, which takes as long as decoding a short clip.
+ */
+const prepare = (command: Internals, env: NodeJS.ProcessEnv): void => {
+  command.availableFormats = (done) => done(undefined, { rawvideo: { canMux: true } })
+  command.availableEncoders = (done) => done(undefined, {})
+  const spawn = command._spawnFfmpeg.bind(command)
+  command._spawnFfmpeg = (args, options, ...callbacks) => spawn(args, { ...options, env }, ...callbacks)
+}
+
+const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] => {
+  const { seekSeconds, decode = 'all', threads, hwaccel } = request
+  // What the decoder is given is told at this level only; without hardware there is no need to know.
+  const level = hwaccel === undefined ? 'info' : 'verbose'
+  return [
+    ...(['-nostdin', '-hide_banner', '-nostats', '-loglevel', `repeat+level+${level}`] as const),
+    // The file's own times; the size may change midway without a new graph; our graph turns the picture.
+    ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
+    ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
+    ...skipOptions[decode],
+    ...(threads === undefined ? [] : ['-threads', `${threads}`]),
+    ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
+    ...safeInputOptions,
+  ]
+}
+
+/** The second one lets containers that can pass over the rest without reading it. */
+const skipOptions: Readonly<Record<DecodedFrames, readonly string[]>> = {
+  all: [],
+  references: ['-skip_frame', 'noref'],
+  keys: ['-skip_frame', 'nokey', '-discard', 'nokey'],
+}
+
+const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly [string, ...string[]] => [
+  ...(['-map', `0:${stream.index}`] as const),
+  ...['-vf', filterGraph(views, stream, select, tool)],
+  // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
+  ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
+  ...['-f', 'rawvideo'],
+]

@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { findTool } from '../../src/video/ffmpeg.ts'
+import { frames } from '../../src/video/frames.ts'
+import { DamagedVideoError, type DecodedFrames } from '../../src/video/video.ts'
+import { collect, h264, makeClip, probedTimes, sampled, testPicture, useFolder } from './makeClip.ts'
+
+const inFolder = useFolder()
+const views = [{ width: 64, height: 48 }]
+const clip = (name: string) => fileURLToPath(new URL(`../clips/${name}`, import.meta.url))
+
+const taken = (file: string, decode: DecodedFrames, everySeconds = 1) =>
+  collect(frames(file, { everySeconds, views, decode }))
+
+const timesOf = (all: readonly { timestampSeconds: number }[]) => all.map(({ timestampSeconds }) => timestampSeconds)
+
+/** Presentation times of the key frames, in seconds, as the container has them. */
+const keyTimes = async (file: string): Promise<readonly number[]> => {
+  const { path } = await findTool('ffprobe')
+  const options = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', 'packet=pts_time,flags', '-of', 'csv=p=0']
+  const { stdout } = await promisify(execFile)(path, [...options, file])
+  const packets = stdout.trim().split('\n')
+  const times = packets.filter((line) => line.split(',')[1]?.startsWith('K')).map((line) => Number(line.split(',')[0]))
+  return times.sort((a, b) => a - b)
+}
+
+describe('decoding reference frames alone', () => {
+  test.each(['earth.mp4', 'street.mp4'])(
+    'of %s hands out true frames, a second apart and a quarter of one late at most',
+    async (name) => {
+      const all = await taken(clip(name), 'all', 0)
+      const times = new Map(all.map((frame) => [frame.timestampSeconds, frame]))
+      const some = await taken(clip(name), 'references')
+      expect(some.length).toBeGreaterThan(2)
+      let last: number | undefined
+      for (const { timestampSeconds, views } of some) {
+        expect(views[0]!.data).toEqual(times.get(timestampSeconds)?.views[0]?.data)
+        if (last !== undefined) {
+          expect(timestampSeconds - last).toBeGreaterThanOrEqual(1 - 1e-6)
+          expect(timestampSeconds - last).toBeLessThan(1.25 + 0.05)
+        }
+        last = timestampSeconds
+      }
+    },
+  )
+
+  test('passes over those that nothing refers to: here three of four', async () => {
+    const pattern = ['-x264-params', 'b-adapt=0:bframes=3:b-pyramid=none:scenecut=0']
+    const file = await makeClip(inFolder('dense.mp4'), ...testPicture(4, '160x120', '25'), ...h264, ...pattern)
+    expect(timesOf(await taken(file, 'all'))).toEqual([0, 1, 2, 3])
+    expect(timesOf(await taken(file, 'references'))).toEqual([0, 1.12, 2.24, 3.36])
+  })
+
+  test('takes every frame into account where they lie far apart, or unevenly', async () => {
+    const sparse = await makeClip(inFolder('sparse.mp4'), ...testPicture(8, '160x120', '4'), ...h264, '-bf', '3')
+    expect(timesOf(await taken(sparse, 'references'))).toEqual(timesOf(await taken(sparse, 'all')))
+    const drop = ['-vf', "select='lt(n,30)+not(mod(n,20))'", '-vsync', 'vfr']
+    const uneven = await makeClip(inFolder('uneven.mkv'), ...testPicture(8, '160x120', '25'), ...drop, ...h264)
+    expect(timesOf(await taken(uneven, 'references'))).toEqual(timesOf(await taken(uneven, 'all')))
+    expect(timesOf(await taken(sparse, 'references', 0))).toEqual(await probedTimes(sparse))
+  })
+})
+
+describe('decoding key frames alone', () => {
+  test.each(['earth.mp4', 'bunny.mp4', 'city.mpg'])('of %s hands out those that the step allows', async (name) => {
+    const all = new Map((await taken(clip(name), 'all', 0)).map((frame) => [frame.timestampSeconds.toFixed(5), frame]))
+    const keys = await taken(clip(name), 'keys')
+    expect(keys.map(({ timestampSeconds }) => timestampSeconds.toFixed(5))).toEqual(
+      sampled(await keyTimes(clip(name)), 1).map((time) => time.toFixed(5)),
+    )
+    for (const { timestampSeconds, views } of keys)
+      expect(views[0]!.data).toEqual(all.get(timestampSeconds.toFixed(5))?.views[0]?.data)
+  })
+
+  test.each(['mp4', 'mkv', 'ts', 'avi'])('works in %s with one key frame every two seconds', async (kind) => {
+    const options = [...testPicture(9), ...h264, '-bf', '0', '-g', '50', '-sc_threshold', '0']
+    const keys = await taken(await makeClip(inFolder(`keys.${kind}`), ...options), 'keys')
+    expect(keys).toHaveLength(5)
+    for (const [i, { timestampSeconds }] of keys.entries())
+      expect(timestampSeconds - keys[0]!.timestampSeconds).toBeCloseTo(2 * i, 2)
+  })
+
+  test('takes one key frame for a whole video, and a cut-off one for cut off', async () => {
+    const options = [...testPicture(12), ...h264, '-g', '1000', '-sc_threshold', '0', '-movflags', '+faststart']
+    const file = await makeClip(inFolder('single.mp4'), ...options)
+    expect(timesOf(await taken(file, 'keys'))).toEqual([0])
+    const bytes = await readFile(file)
+    await writeFile(inFolder('cut.mp4'), bytes.subarray(0, bytes.length * 0.6))
+    await expect(taken(inFolder('cut.mp4'), 'keys')).rejects.toThrow(DamagedVideoError)
+  })
+})
+
+describe('hardware that cannot be had', () => {
+  test.each(['no such thing', 'auto'])(
+    'asked for as "%s" leaves the frames as they are and says so',
+    async (hwaccel) => {
+      const reasons: string[] = []
+      const options = { everySeconds: 1, views, hwaccel, onSoftware: (reason: string) => reasons.push(reason) }
+      const found = await collect(frames(clip('earth.mp4'), options))
+      expect(timesOf(found)).toEqual(timesOf(await taken(clip('earth.mp4'), 'all')))
+      // A machine whose hardware does decode has nothing to say.
+      if (hwaccel !== 'auto' || reasons.length > 0) expect(reasons).toEqual([expect.stringMatching(/\S/)])
+    },
+  )
+
+  test('does not make a damaged file sound', async () => {
+    const bytes = await readFile(clip('earth.mp4'))
+    await writeFile(inFolder('half.mp4'), bytes.subarray(0, bytes.length / 2))
+    const run = collect(frames(inFolder('half.mp4'), { everySeconds: 1, views, hwaccel: 'auto' }))
+    await expect(run).rejects.toThrow()
+  })
+})
