@@ -1,13 +1,11 @@
 import type { Device, DeviceChoice } from './encoder/device.ts'
 import type { Encoder } from './encoder/encoder.ts'
 import { openTunedEncoder } from './encoder/tuned.ts'
-import { UsageError } from './errors.ts'
-import { type GridSettings, gridSettings } from './frames/grid.ts'
 import type { IngestEvent } from './ingest/events.ts'
 import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
-import { defaultEverySeconds } from './ingest/job.ts'
+import { type SamplingOptions, samplingSettings } from './ingest/sampling.ts'
 import type { Shard } from './ingest/shard.ts'
 import type { Model } from './models/model.ts'
 import { checkCount, type OpenIndexOptions, openCollection } from './open.ts'
@@ -18,6 +16,7 @@ export { EncoderError } from './encoder/encoder.ts'
 export { UsageError, VidgrepError } from './errors.ts'
 export type { GridKind, GridSettings } from './frames/grid.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
+export type { SamplingOptions } from './ingest/sampling.ts'
 export type { Shard } from './ingest/shard.ts'
 export type { Model } from './models/model.ts'
 export { type Reindexed, type ReindexOptions, reindex } from './reindex.ts'
@@ -33,17 +32,20 @@ export {
 export { frame, frame as video_frame } from './video/frame.ts'
 export { frames, frames as video_frames } from './video/frames.ts'
 export { probe } from './video/probe.ts'
-export type { Frame, Picture, VideoInfo, View } from './video/video.ts'
+export type { DecodedFrames, Frame, Picture, VideoInfo, View } from './video/video.ts'
 export { DamagedVideoError, NotAVideoError } from './video/video.ts'
 export type { Device, DeviceChoice, OpenIndexOptions, SearchQueryOptions, SearchResult }
 
-export type IndexOptions = Partial<GridSettings> & {
-  /** Seconds between sampled frames, 0 for all of them. @default 1 */
-  readonly everySeconds?: number
+export type IndexOptions = SamplingOptions & {
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number
   /** Index again what is complete. */
   readonly force?: boolean
+  /**
+   * Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. What cannot be is decoded
+   * in software, and an event says so.
+   */
+  readonly hwaccel?: string
   /**
    * Only a part of the files, so that several machines share them: `'2/8'` is the second of eight. Each file belongs to
    * one, by its path below the folder that was named. All machines name the same folders.
@@ -90,30 +92,21 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     get store() {
       return collection.store
     },
-    ingest: async function* (paths, { everySeconds = defaultEverySeconds, jobs, force, shard, signal, ...grid } = {}) {
-      checkEvery(everySeconds)
+    ingest: async function* (paths, { jobs, force, hwaccel, shard, signal, ...sampling } = {}) {
       checkCount('jobs', jobs)
-      const checked = gridSettings(grid)
+      const settings = samplingSettings(sampling)
       const found = await findFiles(paths, { shard, signal })
       const encoder = await collection.encoder(openTunedEncoder)
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
       await collection.openForWriting(signal)
-      yield* ingest(found, { store: existing(), encoder, everySeconds, grid: checked, jobs, force, signal })
+      yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, signal })
     },
     search: (query, options) => searchWords(collection, query, options),
     videos: async () => existing().records(),
     remove: async (paths) => forget(existing(), paths),
     prune: async (options = {}) => prune(existing(), options),
     close,
-  }
-}
-
-const checkEvery = (everySeconds: number): void => {
-  if (!(everySeconds >= 0 && Number.isFinite(everySeconds))) {
-    throw new UsageError(`Expected the seconds between frames to be 0 or more, got ${everySeconds}`, {
-      remedy: 'Use --every 1',
-    })
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import { defaultGridSettings, type GridKind } from '../frames/grid.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../ingest/events.ts'
-import { defaultEverySeconds } from '../ingest/job.ts'
+import { defaultEverySeconds, defaultTolerance } from '../ingest/sampling.ts'
 import type { Shard } from '../ingest/shard.ts'
 import { noTotals } from '../ingest/totals.ts'
 import { withIndex } from './open.ts'
@@ -25,6 +25,11 @@ type Arguments = StoreArguments &
     readonly grid: GridKind
     readonly patch: number
     readonly step: number
+    readonly keyframes?: boolean
+    readonly exact?: boolean
+    readonly reuse: boolean
+    readonly tolerance: number
+    readonly hwaccel?: string
     readonly shard?: Shard
     readonly force: boolean
     readonly quiet: boolean
@@ -66,6 +71,31 @@ const indexOptions = (yargs: Argv) =>
         describe: "Step between patches, of a patch's edge",
       }),
   )
+    .option('keyframes', {
+      type: 'boolean',
+      conflicts: 'exact',
+      describe: 'Decode key frames alone: several times as fast, and frames lie further apart',
+    })
+    .option('exact', {
+      type: 'boolean',
+      describe: 'Decode every frame: half as fast, and none comes some hundredths of a second late',
+    })
+    .option('reuse', {
+      type: 'boolean',
+      default: true,
+      describe: 'Encode a patch again only when it looks different; --no-reuse: every patch',
+    })
+    .option('tolerance', {
+      type: 'number',
+      default: defaultTolerance,
+      requiresArg: true,
+      describe: 'What counts as different, in levels of 255',
+    })
+    .option('hwaccel', {
+      type: 'string',
+      requiresArg: true,
+      describe: "Decode in hardware: ffmpeg's name of a way (cuda, vaapi, videotoolbox …) or auto",
+    })
     .option('shard', {
       type: 'string',
       requiresArg: true,
@@ -82,9 +112,12 @@ const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> =>
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
   const { every: everySeconds, grid, patch, step, force } = args
   const shard = args.shard === undefined ? {} : { shard: args.shard }
+  const hwaccel = args.hwaccel === undefined ? {} : { hwaccel: args.hwaccel }
+  const decode = args.keyframes ? 'keys' : args.exact ? 'all' : 'references'
+  const sampling = { everySeconds, decode, grid, patch, step, tolerance: args.reuse ? args.tolerance : 0 } as const
   const summary = await withIndex(openOptions(args), (index) => {
     const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-    const events = index.ingest(args.paths, { everySeconds, grid, patch, step, force, signal, ...jobs, ...shard })
+    const events = index.ingest(args.paths, { ...sampling, force, signal, ...jobs, ...shard, ...hwaccel })
     return follow(events, progress).finally(() => progress.end())
   })
   if (args.json) printJson({ videos: summary.videos, totals: summary.totals })
@@ -96,15 +129,17 @@ type Summary = {
   readonly videos: VideoResult[]
   readonly skipped: string[]
   readonly vanished: string[]
+  readonly inSoftware: string[]
   totals: IngestTotals
 }
 
 const follow = async (events: AsyncIterable<IngestEvent>, progress: { show(event: IngestEvent): void }) => {
-  const summary: Summary = { videos: [], skipped: [], vanished: [], totals: noTotals }
+  const summary: Summary = { videos: [], skipped: [], vanished: [], inSoftware: [], totals: noTotals }
   for await (const event of events) {
     progress.show(event)
     if (event.type === 'video') summary.videos.push(event.result)
     else if (event.type === 'skipped') summary.skipped.push(`${event.path} (${event.reason})`)
+    else if (event.type === 'software') summary.inSoftware.push(`${event.path} (${event.reason})`)
     else if (event.type === 'vanished') summary.vanished.push(event.path)
     else if (event.type === 'done') summary.totals = event.totals
   }
@@ -114,7 +149,8 @@ const follow = async (events: AsyncIterable<IngestEvent>, progress: { show(event
 /** Names shown before "and … more". */
 const namedAtMost = 5
 
-const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
+const tell = ({ totals, skipped, vanished, inSoftware }: Summary, quiet: boolean): void => {
+  if (inSoftware.length > 0) warn(`Not decoded in hardware but in software: ${named(inSoftware)}`)
   if (skipped.length > 0 && !quiet) warn(`Skipped ${named(skipped)}`)
   if (vanished.length > 0) warn(`Not there any more: ${named(vanished)}. To forget them: vidgrep prune`)
   if (quiet) return
@@ -126,11 +162,13 @@ const tell = ({ totals, skipped, vanished }: Summary, quiet: boolean): void => {
   const done =
     totals.encoded === 0 && totals.complete === totals.videos
       ? nothingToDo(totals)
-      : `${totals.encoded} patches encoded in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
+      : `${totals.encoded} patches encoded${unchanged(totals)} in ${totals.seconds.toFixed(1)} s (${(totals.encoded / totals.seconds).toFixed(0)} a second${gpu})`
   print(
     `${totals.videos} ${totals.videos === 1 ? 'video' : 'videos'}: ${states.join(', ')}; ${totals.frames} frames, ${totals.points} points. ${done}.`,
   )
 }
+
+const unchanged = ({ unchanged }: IngestTotals): string => (unchanged > 0 ? `, ${unchanged} unchanged` : '')
 
 const nothingToDo = ({ videos, otherShards }: IngestTotals): string =>
   videos > 0

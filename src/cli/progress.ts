@@ -27,10 +27,11 @@ const openLines = (): Progress => {
   }
 }
 
-const doneLine = ({ path, frames, points, encoded, seconds }: VideoResult): string =>
-  encoded === 0
-    ? `${path}: nothing to do, ${points} points are there`
-    : `${path}: ${frames} frames, ${encoded} patches in ${seconds.toFixed(1)} s`
+const doneLine = ({ path, frames, points, encoded, unchanged, seconds }: VideoResult): string => {
+  if (encoded === 0) return `${path}: nothing to do, ${points} points are there`
+  const same = unchanged > 0 ? `, ${unchanged} unchanged` : ''
+  return `${path}: ${frames} frames, ${encoded} patches${same} in ${seconds.toFixed(1)} s`
+}
 
 const openBar = (): Progress => {
   const meter = openMeter()

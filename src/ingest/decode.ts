@@ -10,14 +10,24 @@ import type { Frame } from '../video/video.ts'
 import { type Catalogue, isDone } from './catalogue.ts'
 import type { VideoResult } from './events.ts'
 import { isGone, mergedFiles, videoFile } from './files.ts'
-import { type Job, newJob, type Outcome, recordOf, type SamplingSettings, settingsLine, unfinished } from './job.ts'
+import { type Job, newJob, type Outcome, recordOf, unfinished } from './job.ts'
+import { type SamplingSettings, settingsLine } from './sampling.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `settled` alone. */
 export type Decoded =
   | { readonly kind: 'started'; readonly job: Job }
   | { readonly kind: 'frame'; readonly job: Job; readonly frame: Frame; readonly plan: PatchPlan }
   | { readonly kind: 'ended'; readonly job: Job; readonly outcome: Outcome }
+  | { readonly kind: 'software'; readonly path: string; readonly reason: string }
   | { readonly kind: 'settled'; readonly result: VideoResult; readonly bytes: number }
+
+/** What changes how fast frames come, not which. */
+export type Decoding = {
+  /** Threads a video. */
+  readonly threads: number
+  /** ffmpeg's name of a way to decode in hardware. */
+  readonly hwaccel?: string | undefined
+}
 
 export type DecodeContext = {
   readonly store: Store
@@ -26,6 +36,7 @@ export type DecodeContext = {
   readonly running: Map<string, Job>
   readonly image: ImageTower
   readonly settings: SamplingSettings
+  readonly decoding: Decoding
   /** Index again what is complete. */
   readonly force: boolean
 }
@@ -50,7 +61,7 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
   const known = running.get(video)
   if (known) return yield* joinJob(known, file, context, startedMs)
   // Claimed before anything is waited for: a copy that comes now joins.
-  const job = newJob(video, file, store.collection.model, settings, startedMs)
+  const job = newJob(video, file, store.collection.model, context.settings, startedMs)
   running.set(video, job)
   const record = await store.record(video, { signal })
   if (record && !force && isDone(record, settings)) return yield* settleKnown(job, record, context)
@@ -98,20 +109,27 @@ const prepare = async (job: Job, record: VideoRecord | undefined, context: Decod
 
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const { path } = job.files[0]
+  const { settings, decoding, image } = context
+  let inSoftware: string | undefined
+  const onSoftware = (reason: string): void => {
+    inSoftware = reason
+  }
+  let outcome: Outcome = { status: 'complete' }
   try {
     job.info = await probe(path, { signal })
-    const plan = planPatches(job.info, context.settings.grid, context.image)
-    const { everySeconds } = context.settings
-    for await (const frame of frames(path, { everySeconds, views: plan.views, info: job.info, signal })) {
+    const plan = planPatches(job.info, settings.grid, image)
+    const options = { ...settings, ...decoding, views: plan.views, info: job.info, onSoftware, signal }
+    for await (const frame of frames(path, options)) {
       job.frames += 1
       yield { kind: 'frame', job, frame, plan }
     }
-    yield { kind: 'ended', job, outcome: { status: 'complete' } }
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof VidgrepError)) throw error
-    yield { kind: 'ended', job, outcome: { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message } }
+    outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message }
   }
+  if (inSoftware !== undefined) yield { kind: 'software', path, reason: inSoftware }
+  yield { kind: 'ended', job, outcome }
 }
 
 /** The content is known: the record gets the path, and the points too if the path that they show is gone. */
@@ -151,6 +169,7 @@ const settled = (record: VideoRecord, file: VideoFile, startedMs: number): Decod
     frames: record.frames,
     points: record.points,
     encoded: 0,
+    unchanged: 0,
     seconds: (performance.now() - startedMs) / 1000,
     ...(record.reason === undefined ? {} : { reason: record.reason }),
   },
@@ -166,6 +185,7 @@ const unreadable = (path: string, error: unknown, startedMs: number): Decoded =>
     frames: 0,
     points: 0,
     encoded: 0,
+    unchanged: 0,
     seconds: (performance.now() - startedMs) / 1000,
     reason: error instanceof Error ? error.message : String(error),
   },

@@ -14,6 +14,8 @@ export type VideoResult = {
   readonly points: number
   /** Patches that went through the encoder in this run: 0 if everything was there already. */
   readonly encoded: number
+  /** Patches that looked as they did when they were last encoded: their points reach on to them. */
+  readonly unchanged: number
   /** Wall-clock seconds that this run spent on it. */
   readonly seconds: number
   /** Why it is partial or failed. */
@@ -32,8 +34,14 @@ export type IngestTotals = {
   readonly frames: number
   readonly points: number
   readonly encoded: number
+  readonly unchanged: number
   /** Wall-clock seconds of the whole run. */
   readonly seconds: number
+  /**
+   * Part of the time (0–1) in which the encoder had something to encode, from its first batch, when the model is loaded,
+   * to its last; `null` if there were fewer than two.
+   */
+  readonly encoderBusy: number | null
   /** What the patches were computed on, as found out; `null` if there were none. */
   readonly device: Device | null
 }
@@ -57,6 +65,8 @@ export type IngestEvent =
       /** Patches in this batch. */
       readonly encoded: number
     }
+  /** Hardware was to decode it, and did not; it is decoded all the same. */
+  | { readonly type: 'software'; readonly path: string; readonly reason: string }
   /** A file is done; what is said of it is durable. */
   | { readonly type: 'video'; readonly result: VideoResult; readonly bytes: number }
   /** A file that the collection knows is not there any more; `prune` forgets it. */

@@ -9,8 +9,8 @@ import { encode } from './encode.ts'
 import type { IngestEvent, VideoResult } from './events.ts'
 import { isGone } from './files.ts'
 import type { FoundFiles } from './find.ts'
-import type { SamplingSettings } from './job.ts'
 import { merge } from './merge.ts'
+import type { SamplingSettings } from './sampling.ts'
 import { totalsOf } from './totals.ts'
 import { write } from './write.ts'
 
@@ -21,6 +21,8 @@ export type IngestOptions = SamplingSettings & {
   readonly jobs?: number | undefined
   /** Index again what is complete. */
   readonly force?: boolean | undefined
+  /** ffmpeg's name of a way to decode in hardware. */
+  readonly hwaccel?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -43,20 +45,10 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   yield { type: 'found', videos: found.paths.length, bytes: found.bytes }
 
   const catalogue = await openCatalogue(store, { signal })
-  const context: DecodeContext = {
-    store,
-    catalogue,
-    running: new Map(),
-    image: encoder.model.image,
-    settings: { everySeconds: options.everySeconds, grid: options.grid },
-    force: options.force ?? false,
-  }
-  const decoded = merge(
-    found.paths.map((path) => (stop: AbortSignal) => decode(path, context, stop)),
-    { concurrency: options.jobs ?? Math.min(availableParallelism(), 4), lookAhead: lookAheadFrames, signal },
-  )
+  const watch = watchEncoder(encoder)
+  const decoded = decodeAll(found.paths, catalogue, options)
   const results: VideoResult[] = []
-  for await (const event of write(encode(decoded, encoder, signal), store, catalogue)) {
+  for await (const event of write(encode(decoded, encoder, { signal, onBatch: watch.lap }), store, catalogue)) {
     if (event.type === 'video') results.push(event.result)
     yield event
   }
@@ -66,7 +58,40 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null
   const totals = totalsOf(results, { skipped: found.skipped.length, otherShards: found.otherShards })
-  yield { type: 'done', totals: { ...totals, seconds, device } }
+  yield { type: 'done', totals: { ...totals, seconds, encoderBusy: watch.busy(), device } }
+}
+
+/** Several videos side by side; the cores are shared out among them. */
+const decodeAll = (paths: readonly string[], catalogue: Catalogue, options: IngestOptions) => {
+  const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, force = false, signal } = options
+  const cores = availableParallelism()
+  const concurrency = options.jobs ?? Math.min(cores, 4)
+  const context: DecodeContext = {
+    store,
+    catalogue,
+    running: new Map(),
+    image: encoder.model.image,
+    settings: { everySeconds, decode: frames, grid, tolerance },
+    decoding: { threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))), hwaccel },
+    force,
+  }
+  const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))
+  return merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })
+}
+
+/** Holds the time that the encoder computed against the time that passed. */
+const watchEncoder = (encoder: Encoder) => {
+  const now = () => ({ atSeconds: performance.now() / 1000, busySeconds: encoder.busy.seconds })
+  let first: ReturnType<typeof now> | undefined
+  let last: ReturnType<typeof now> | undefined
+  return {
+    lap: (): void => {
+      if (first) last = now()
+      else first = now()
+    },
+    busy: (): number | null =>
+      first && last ? (last.busySeconds - first.busySeconds) / (last.atSeconds - first.atSeconds) : null,
+  }
 }
 
 /** Known files under the roots that are not there any more. */

@@ -1,37 +1,9 @@
-import { UsageError } from '../errors.ts'
-import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from '../frames/grid.ts'
 import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
 import { mergedFiles } from './files.ts'
-
-/** Seconds between sampled frames: the article's figure. */
-export const defaultEverySeconds = 1
-
-/** What changes the points of a video: other settings mean other points. */
-export type SamplingSettings = {
-  /** Seconds between sampled frames, 0 for all of them. */
-  readonly everySeconds: number
-  readonly grid: GridSettings
-}
-
-/** One line that two runs with the same settings share. */
-export const settingsLine = ({ everySeconds, grid }: SamplingSettings): string =>
-  `every=${everySeconds} ${gridSettingsLine(grid)}`
-
-/**
- * The settings that a line was made of.
- * @throws UsageError if they are none that this version knows
- */
-export const settingsOfLine = (line: string): SamplingSettings => {
-  const { every, grid, patch, step } = Object.fromEntries(line.split(' ').map((part) => part.split('=')))
-  const numbers = { ...(patch && { patch: Number(patch) }), ...(step && { step: Number(step) }) }
-  const settings = { everySeconds: Number(every), grid: gridSettings({ grid: grid as GridKind, ...numbers }) }
-  if (settingsLine(settings) === line) return settings
-  throw new UsageError(`Expected the settings of a video that this version knows, got "${line}"`, {
-    remedy: 'Install the newest vidgrep: npm install -g vidgrep',
-  })
-}
+import { type SamplingSettings, settingsLine } from './sampling.ts'
+import { type OpenSpans, openSpans } from './spans.ts'
 
 /** A video on its way through the pipeline. The stages count in it; nobody else sees it change. */
 export type Job = {
@@ -49,6 +21,9 @@ export type Job = {
   encoded: number
   /** Patches passed over because they are stored. */
   known: number
+  /** Patches that looked as they did when they were last encoded. */
+  unchanged: number
+  readonly spans: OpenSpans
   /** The record is being written for good: a copy that turns up now has to wait for it. */
   isSettling: boolean
   readonly settled: Settled
@@ -61,10 +36,16 @@ export type Settled = {
   reject(error: unknown): void
 }
 
-export const newJob = (video: string, file: VideoFile, model: string, settings: string, startedMs: number): Job => ({
+export const newJob = (
+  video: string,
+  file: VideoFile,
+  model: string,
+  settings: SamplingSettings,
+  startedMs: number,
+): Job => ({
   video,
   model,
-  settings,
+  settings: settingsLine(settings),
   files: [file],
   startedMs,
   stored: new Set(),
@@ -72,6 +53,8 @@ export const newJob = (video: string, file: VideoFile, model: string, settings: 
   frames: 0,
   encoded: 0,
   known: 0,
+  unchanged: 0,
+  spans: openSpans(settings.tolerance),
   isSettling: false,
   settled: toBeSettled(),
 })
@@ -116,6 +99,7 @@ export const resultsOf = (job: Job, outcome: Outcome): readonly { result: VideoR
       frames: job.frames,
       points: job.known + job.encoded,
       encoded: i === 0 ? job.encoded : 0,
+      unchanged: i === 0 ? job.unchanged : 0,
       seconds: i === 0 ? (performance.now() - job.startedMs) / 1000 : 0,
       ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
     },

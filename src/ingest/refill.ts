@@ -4,7 +4,7 @@ import type { Store, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { IngestEvent, IngestTotals } from './events.ts'
 import { findFiles } from './find.ts'
 import { ingest } from './ingest.ts'
-import { settingsOfLine } from './job.ts'
+import { settingsOfLine } from './sampling.ts'
 import { noTotals, sumOf } from './totals.ts'
 
 export type RefillOptions = {

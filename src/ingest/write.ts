@@ -3,6 +3,7 @@ import type { Catalogue } from './catalogue.ts'
 import type { Embedded } from './encode.ts'
 import type { IngestEvent } from './events.ts'
 import { type Job, type Outcome, recordOf, resultsOf } from './job.ts'
+import type { Reached } from './patches.ts'
 
 /** Points that are written together, and how long a point may wait for its fellows: what a crash can cost. */
 const pointsPerWrite = 256
@@ -21,14 +22,15 @@ export async function* write(
 ): AsyncGenerator<IngestEvent> {
   const writer = openWriter(store, catalogue)
   try {
-    for await (const { points, passing, last } of embedded) {
+    for await (const { points, passing, reached, encoded } of embedded) {
       writer.add(points)
       for (const item of passing) {
         if (item.kind === 'started') yield startedEvent(item.job)
         else if (item.kind === 'settled') yield { type: 'video', result: item.result, bytes: item.bytes }
+        else if (item.kind === 'software') yield { type: 'software', path: item.path, reason: item.reason }
         else writer.settle({ job: item.job, outcome: item.outcome })
       }
-      if (last) yield progressEvent(last.job, last.atSeconds, points.length)
+      if (reached) yield progressEvent(reached, encoded)
       if (writer.isDue()) yield* await writer.flush()
     }
     // One starts the last write, one waits for it.
@@ -42,7 +44,7 @@ export async function* write(
 
 const startedEvent = ({ files: [file] }: Job): IngestEvent => ({ type: 'started', path: file.path, bytes: file.bytes })
 
-const progressEvent = (job: Job, atSeconds: number, encoded: number): IngestEvent => ({
+const progressEvent = ({ job, atSeconds }: Reached, encoded: number): IngestEvent => ({
   type: 'progress',
   path: job.files[0].path,
   atSeconds,

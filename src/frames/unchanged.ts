@@ -1,0 +1,67 @@
+/** Edge of the thumbnails that are compared, in pixels. */
+const edge = 32
+
+/** Bytes of a pixel: red, green, blue. */
+const channels = 3
+
+/**
+ * How far the brightness of a whole patch may move without counting, in levels of 255: exposure and lamps flicker by as
+ * much, and a real change of light is more.
+ */
+const flickerLevels = 4
+
+/** A patch made small: [32, 32, 3], 8 bits. What it is compared by, and all that has to be kept of it. */
+export type Thumbnail = Uint8Array
+
+/**
+ * Makes a thumbnail of a patch by averaging, which takes the noise out.
+ * @param pixels RGB, 8 bits; the patch [size, size, 3] begins at byte `offset`
+ */
+export const thumbnailOf = (pixels: Uint8Array, offset: number, size: number): Thumbnail => {
+  const thumbnail = new Uint8Array(edge * edge * channels)
+  const bounds = Array.from({ length: edge + 1 }, (_, i) => Math.floor((i * size) / edge))
+  for (let y = 0; y < edge; y++) {
+    for (let x = 0; x < edge; x++) average(pixels, offset, size, bounds, x, y, thumbnail)
+  }
+  return thumbnail
+}
+
+const average = (
+  pixels: Uint8Array,
+  offset: number,
+  size: number,
+  bounds: readonly number[],
+  x: number,
+  y: number,
+  thumbnail: Thumbnail,
+): void => {
+  let [red, green, blue] = [0, 0, 0]
+  const [left, right] = [bounds[x]!, Math.max(bounds[x + 1]!, bounds[x]! + 1)]
+  const [top, bottom] = [bounds[y]!, Math.max(bounds[y + 1]!, bounds[y]! + 1)]
+  for (let row = top; row < bottom; row++) {
+    const end = offset + (row * size + right) * channels
+    for (let at = offset + (row * size + left) * channels; at < end; at += channels) {
+      red += pixels[at]!
+      green += pixels[at + 1]!
+      blue += pixels[at + 2]!
+    }
+  }
+  const count = (right - left) * (bottom - top)
+  const to = (y * edge + x) * channels
+  thumbnail[to] = Math.round(red / count)
+  thumbnail[to + 1] = Math.round(green / count)
+  thumbnail[to + 2] = Math.round(blue / count)
+}
+
+/**
+ * How different two patches look: the mean absolute difference of their thumbnails in levels (0–255), once a common
+ * shift in brightness of up to {@link flickerLevels} is taken out.
+ */
+export const differenceOf = (a: Thumbnail, b: Thumbnail): number => {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += a[i]! - b[i]!
+  const shift = Math.max(-flickerLevels, Math.min(flickerLevels, sum / a.length))
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference += Math.abs(a[i]! - b[i]! - shift)
+  return difference / a.length
+}
