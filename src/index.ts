@@ -5,7 +5,7 @@ import type { IngestEvent } from './ingest/events.ts'
 import { findFiles } from './ingest/find.ts'
 import { forget, type PruneOptions, prune } from './ingest/forget.ts'
 import { ingest } from './ingest/ingest.ts'
-import { type SamplingOptions, samplingSettings } from './ingest/sampling.ts'
+import { expectWholeFrames, type SamplingOptions, samplingSettings } from './ingest/sampling.ts'
 import type { Shard } from './ingest/shard.ts'
 import type { Model } from './models/model.ts'
 import { checkCount, type OpenIndexOptions, openCollection } from './open.ts'
@@ -46,6 +46,8 @@ export type IndexOptions = SamplingOptions & {
    * in software, and an event says so.
    */
   readonly hwaccel?: string
+  /** The whole frames of all videos first, so that all can be searched soon; the squares follow in a second pass. */
+  readonly coarse?: boolean
   /**
    * Only a part of the files, so that several machines share them: `'2/8'` is the second of eight. Each file belongs to
    * one, by its path below the folder that was named. All machines name the same folders.
@@ -92,15 +94,16 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     get store() {
       return collection.store
     },
-    ingest: async function* (paths, { jobs, force, hwaccel, shard, signal, ...sampling } = {}) {
+    ingest: async function* (paths, { jobs, force, hwaccel, coarse, shard, signal, ...sampling } = {}) {
       checkCount('jobs', jobs)
       const settings = samplingSettings(sampling)
+      if (coarse) expectWholeFrames(settings)
       const found = await findFiles(paths, { shard, signal })
       const encoder = await collection.encoder(openTunedEncoder)
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
       await collection.openForWriting(signal)
-      yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, signal })
+      yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
     },
     search: (query, options) => searchWords(collection, query, options),
     videos: async () => existing().records(),

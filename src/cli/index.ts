@@ -30,6 +30,7 @@ type Arguments = StoreArguments &
     readonly reuse: boolean
     readonly tolerance: number
     readonly hwaccel?: string
+    readonly coarse: boolean
     readonly shard?: Shard
     readonly force: boolean
     readonly quiet: boolean
@@ -96,6 +97,11 @@ const indexOptions = (yargs: Argv) =>
       requiresArg: true,
       describe: "Decode in hardware: ffmpeg's name of a way (cuda, vaapi, videotoolbox …) or auto",
     })
+    .option('coarse', {
+      type: 'boolean',
+      default: false,
+      describe: 'Whole frames of all videos first, so that all can be searched soon; then the squares',
+    })
     .option('shard', {
       type: 'string',
       requiresArg: true,
@@ -110,14 +116,14 @@ const indexOptions = (yargs: Argv) =>
 
 const index = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
   const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
-  const { every: everySeconds, grid, patch, step, force } = args
+  const { every: everySeconds, grid, patch, step, force, coarse } = args
   const shard = args.shard === undefined ? {} : { shard: args.shard }
   const hwaccel = args.hwaccel === undefined ? {} : { hwaccel: args.hwaccel }
   const decode = args.keyframes ? 'keys' : args.exact ? 'all' : 'references'
   const sampling = { everySeconds, decode, grid, patch, step, tolerance: args.reuse ? args.tolerance : 0 } as const
   const summary = await withIndex(openOptions(args), (index) => {
     const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-    const events = index.ingest(args.paths, { ...sampling, force, signal, ...jobs, ...shard, ...hwaccel })
+    const events = index.ingest(args.paths, { ...sampling, force, coarse, signal, ...jobs, ...shard, ...hwaccel })
     return follow(events, progress).finally(() => progress.end())
   })
   if (args.json) printJson({ videos: summary.videos, totals: summary.totals })

@@ -19,6 +19,7 @@ const openLines = (): Progress => {
     show: (event) => {
       problem(event, warn)
       if (event.type === 'found') total = event.videos
+      if (event.type === 'searchable') warn(searchable)
       if (event.type !== 'video') return
       done += 1
       if (event.result.status === 'complete') warn(`[${done}/${total}] ${doneLine(event.result)}`)
@@ -26,6 +27,8 @@ const openLines = (): Progress => {
     end: () => {},
   }
 }
+
+const searchable = 'All whole frames are in: every video can be searched. Now the squares.'
 
 const doneLine = ({ path, frames, points, encoded, unchanged, seconds }: VideoResult): string => {
   if (encoded === 0) return `${path}: nothing to do, ${points} points are there`
@@ -45,6 +48,7 @@ const openBar = (): Progress => {
     show: (event) => {
       meter.count(event)
       if (event.type === 'found') bar.start(1, 0, meter.words())
+      else if (event.type === 'searchable') above(searchable)
       else problem(event, above)
       bar.update(meter.fraction(), meter.words())
     },
@@ -74,6 +78,14 @@ const openMeter = () => {
       video.frames = event.frames
       video.fraction = event.durationSeconds ? Math.min(1, event.atSeconds / event.durationSeconds) : 0
       current = `${basename(event.path)} ${formatTimestamp(event.atSeconds).slice(0, 8)}`
+    } else if (event.type === 'coarse') {
+      running.delete(event.path)
+      done += 1
+      doneBytes += event.bytes
+      workedBytes += event.bytes
+    } else if (event.type === 'searchable') {
+      // The second pass begins anew, and at a speed of its own.
+      ;[done, doneBytes, workedBytes, frames, patches, startedMs] = [0, 0, 0, 0, 0, performance.now()]
     } else if (event.type === 'video') {
       running.delete(event.result.path)
       done += 1

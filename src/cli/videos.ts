@@ -29,6 +29,7 @@ const toJson = (record: VideoRecord) => ({
   ...(record.files.length > 1 ? { copies: record.files.slice(1).map(({ path }) => path) } : {}),
   video: record.video,
   status: record.status,
+  ...(record.hasWholeFrames ? { wholeFrames: true } : {}),
   frames: record.frames,
   points: record.points,
   duration: record.durationSeconds ?? null,
@@ -37,7 +38,8 @@ const toJson = (record: VideoRecord) => ({
 })
 
 const tell = (record: VideoRecord): void => {
-  const { status, durationSeconds, frames, points, reason } = record
+  const { durationSeconds, frames, points, reason, hasWholeFrames } = record
+  const status = hasWholeFrames ? 'coarse' : record.status
   const duration = durationSeconds === undefined ? '--:--:--.---' : formatTimestamp(durationSeconds)
   const counts = `${String(frames).padStart(6)} frames ${String(points).padStart(8)} points`
   print(`${status.padEnd(8)}  ${duration}  ${counts}  ${pathOf(record)}${reason === undefined ? '' : `  (${reason})`}`)

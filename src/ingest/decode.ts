@@ -10,7 +10,7 @@ import type { Frame } from '../video/video.ts'
 import { type Catalogue, isDone } from './catalogue.ts'
 import type { VideoResult } from './events.ts'
 import { isGone, mergedFiles, videoFile } from './files.ts'
-import { type Job, newJob, type Outcome, recordOf, unfinished } from './job.ts'
+import { type Job, newJob, type Outcome, recordOf, unfinished, wholeFramesOnly } from './job.ts'
 import { type SamplingSettings, settingsLine } from './sampling.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `settled` alone. */
@@ -37,6 +37,8 @@ export type DecodeContext = {
   readonly image: ImageTower
   readonly settings: SamplingSettings
   readonly decoding: Decoding
+  /** Only the whole frames; the squares are left to another pass. */
+  readonly coarse: boolean
   /** Index again what is complete. */
   readonly force: boolean
 }
@@ -64,7 +66,9 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
   const job = newJob(video, file, store.collection.model, context.settings, startedMs)
   running.set(video, job)
   const record = await store.record(video, { signal })
-  if (record && !force && isDone(record, settings)) return yield* settleKnown(job, record, context)
+  const isEnough = (known: VideoRecord): boolean =>
+    isDone(known, settings) || (context.coarse && known.settings === settings && known.hasWholeFrames === true)
+  if (record && !force && isEnough(record)) return yield* settleKnown(job, record, context)
   await prepare(job, record, context)
   yield { kind: 'started', job }
   yield* decodeJob(job, context, signal)
@@ -99,6 +103,7 @@ const prepare = async (job: Job, record: VideoRecord | undefined, context: Decod
   const { store, catalogue, force } = context
   if (record && !force && record.settings === job.settings) {
     job.stored = await store.pointIds(job.video)
+    job.hasWholeFrames = record.hasWholeFrames ?? false
   } else if (record) {
     // Marked first: a kill while its points are going must not leave a record that says complete.
     await catalogue.update(job.video, () => ({ ...record, ...unfinished }))
@@ -109,20 +114,21 @@ const prepare = async (job: Job, record: VideoRecord | undefined, context: Decod
 
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const { path } = job.files[0]
-  const { settings, decoding, image } = context
+  const { settings, decoding, image, coarse } = context
   let inSoftware: string | undefined
   const onSoftware = (reason: string): void => {
     inSoftware = reason
   }
-  let outcome: Outcome = { status: 'complete' }
+  let outcome: Outcome = coarse ? wholeFramesOnly : { status: 'complete' }
   try {
     job.info = await probe(path, { signal })
-    const plan = planPatches(job.info, settings.grid, image)
+    const plan = planPatches(job.info, coarse ? { ...settings.grid, grid: 'whole' } : settings.grid, image)
     const options = { ...settings, ...decoding, views: plan.views, info: job.info, onSoftware, signal }
     for await (const frame of frames(path, options)) {
       job.frames += 1
       yield { kind: 'frame', job, frame, plan }
     }
+    job.hasWholeFrames = true
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof VidgrepError)) throw error

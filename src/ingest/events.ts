@@ -65,6 +65,10 @@ export type IngestEvent =
       /** Patches in this batch. */
       readonly encoded: number
     }
+  /** A coarse run has the whole frames of a file; its squares follow. */
+  | { readonly type: 'coarse'; readonly path: string; readonly bytes: number }
+  /** A coarse run has all whole frames: from now on a search finds every video. The squares follow. */
+  | { readonly type: 'searchable' }
   /** Hardware was to decode it, and did not; it is decoded all the same. */
   | { readonly type: 'software'; readonly path: string; readonly reason: string }
   /** A file is done; what is said of it is durable. */

@@ -23,6 +23,8 @@ export type IngestOptions = SamplingSettings & {
   readonly force?: boolean | undefined
   /** ffmpeg's name of a way to decode in hardware. */
   readonly hwaccel?: string | undefined
+  /** The whole frames of all videos first, in a pass of their own, so that all can be searched soon. */
+  readonly coarse?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -46,9 +48,14 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
 
   const catalogue = await openCatalogue(store, { signal })
   const watch = watchEncoder(encoder)
-  const decoded = decodeAll(found.paths, catalogue, options)
+  const pass = (options: IngestOptions) => {
+    const decoded = decodeAll(found.paths, catalogue, options)
+    return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), store, catalogue)
+  }
+  const encodedBefore = options.coarse ? yield* coarsePass(pass(options), store, signal) : 0
   const results: VideoResult[] = []
-  for await (const event of write(encode(decoded, encoder, { signal, onBatch: watch.lap }), store, catalogue)) {
+  // What the coarse pass has made anew must not be thrown away.
+  for await (const event of pass(options.coarse ? { ...options, coarse: false, force: false } : options)) {
     if (event.type === 'video') results.push(event.result)
     yield event
   }
@@ -58,12 +65,34 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null
   const totals = totalsOf(results, { skipped: found.skipped.length, otherShards: found.otherShards })
-  yield { type: 'done', totals: { ...totals, seconds, encoderBusy: watch.busy(), device } }
+  const encoded = encodedBefore + totals.encoded
+  yield { type: 'done', totals: { ...totals, encoded, seconds, encoderBusy: watch.busy(), device } }
+}
+
+/** What failed here fails again in the pass that follows, which tells it. @returns patches that were encoded */
+async function* coarsePass(
+  events: AsyncIterable<IngestEvent>,
+  store: Store,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<IngestEvent, number> {
+  let encoded = 0
+  for await (const event of events) {
+    if (event.type === 'video') {
+      encoded += event.result.encoded
+      yield { type: 'coarse', path: event.result.path, bytes: event.bytes }
+    } else if (event.type !== 'software') {
+      yield event
+    }
+  }
+  await store.optimize({ signal })
+  yield { type: 'searchable' }
+  return encoded
 }
 
 /** Several videos side by side; the cores are shared out among them. */
 const decodeAll = (paths: readonly string[], catalogue: Catalogue, options: IngestOptions) => {
-  const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, force = false, signal } = options
+  const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, signal } = options
+  const { coarse = false, force = false } = options
   const cores = availableParallelism()
   const concurrency = options.jobs ?? Math.min(cores, 4)
   const context: DecodeContext = {
@@ -73,6 +102,7 @@ const decodeAll = (paths: readonly string[], catalogue: Catalogue, options: Inge
     image: encoder.model.image,
     settings: { everySeconds, decode: frames, grid, tolerance },
     decoding: { threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))), hwaccel },
+    coarse,
     force,
   }
   const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))

@@ -24,6 +24,8 @@ export type Job = {
   /** Patches that looked as they did when they were last encoded. */
   unchanged: number
   readonly spans: OpenSpans
+  /** All patches 0 are stored, or will be before the record is written. */
+  hasWholeFrames: boolean
   /** The record is being written for good: a copy that turns up now has to wait for it. */
   isSettling: boolean
   readonly settled: Settled
@@ -55,6 +57,7 @@ export const newJob = (
   known: 0,
   unchanged: 0,
   spans: openSpans(settings.tolerance),
+  hasWholeFrames: false,
   isSettling: false,
   settled: toBeSettled(),
 })
@@ -74,6 +77,12 @@ export type Outcome = { readonly status: VideoStatus; readonly reason?: string }
 /** Stands in the store while a video is being indexed, and after a run that was broken off. */
 export const unfinished: Outcome = { status: 'partial', reason: 'indexing was broken off; run it again to go on' }
 
+/** Between the two passes of a coarse run. */
+export const wholeFramesOnly: Outcome = {
+  status: 'partial',
+  reason: 'whole frames only so far; run it again for the squares',
+}
+
 /** @param others the places that the video had before */
 export const recordOf = (job: Job, outcome: Outcome, others: readonly VideoFile[]): VideoRecord => ({
   video: job.video,
@@ -85,6 +94,7 @@ export const recordOf = (job: Job, outcome: Outcome, others: readonly VideoFile[
   points: job.known + job.encoded,
   model: job.model,
   settings: job.settings,
+  ...(job.hasWholeFrames && outcome.status !== 'complete' ? { hasWholeFrames: true } : {}),
   indexedAt: new Date().toISOString(),
 })
 

@@ -55,6 +55,14 @@ export const samplingSettings = (options: SamplingOptions): SamplingSettings => 
   return { everySeconds, decode, grid: gridSettings(grid), tolerance }
 }
 
+/** @throws UsageError if there is no coarse part to begin with */
+export const expectWholeFrames = ({ grid: { grid } }: SamplingSettings): void => {
+  if (grid === 'patches') return
+  throw new UsageError(`Expected a grid of whole frames and squares, got ${grid}`, {
+    remedy: 'Leave out --coarse',
+  })
+}
+
 /** One line that two runs with the same settings share. What is not said is done: all frames, every patch. */
 export const settingsLine = ({ everySeconds, decode, grid, tolerance }: SamplingSettings): string =>
   [

@@ -64,6 +64,8 @@ export type VideoRecord = {
   readonly model: string
   /** Sampling and grid settings in one comparable line: other settings mean that the video is indexed again. */
   readonly settings: string
+  /** Of a video that is not complete: all its whole frames are stored, so that it is found by them. */
+  readonly hasWholeFrames?: boolean
   /** When it was indexed, ISO 8601. */
   readonly indexedAt: string
 }
