@@ -147,4 +147,25 @@ describe('a large collection', () => {
     }
     await store.close()
   })
+
+  test('is scanned where memory is too small for its index, and says so', async () => {
+    const folder = freshFolder()
+    const upkeep = { ...defaultUpkeep, indexFromPoints: 1000 }
+    const filled = await openEmbeddedStore(folder, { collection: 'one', create }, upkeep)
+    await filled.upsert(Array.from({ length: 1200 }, (_, i) => samplePoint(i)))
+    expect((await filled.describe()).search).toBe('scan of 1200 points; an index is built from 1000 points on')
+    await filled.optimize()
+    expect((await filled.describe()).search).toMatch(/^index of 1200 points, all cells, built 20\d\d-/)
+    await filled.upsert([samplePoint(5000)])
+    expect((await filled.describe()).search).toMatch(/; 1 newer ones are scanned$/)
+    const small = await openEmbeddedStore(folder, { collection: 'one' }, { ...upkeep, indexCacheBytes: 50_000 })
+    const { exact, indexed, search } = await small.describe()
+    expect({ exact, indexed }).toEqual({ exact: true, indexed: false })
+    expect(search).toMatch(/^scan of 1201 points; the index of .* exceeds .* of memory$/)
+    const options = { limit: 40 }
+    const [a, b] = await Promise.all([filled, small].map((store) => store.search(unitVector(9000), options)))
+    expect(b!.map(({ id }) => id)).toEqual(a!.map(({ id }) => id))
+    for (const [i, { similarity }] of b!.entries()) expect(similarity).toBeCloseTo(a![i]!.similarity, 5)
+    for (const store of [filled, small]) await store.close()
+  })
 })

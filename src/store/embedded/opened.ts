@@ -4,16 +4,20 @@ import { pointsTable, videosTable } from './columns.ts'
 import { type Engine, loadEngine } from './engine.ts'
 import type { Upkeep } from './upkeep.ts'
 import { type Records, recordsIn } from './videos.ts'
+import { type SearchWay, wayOf } from './way.ts'
 
-export type OpenTables = { readonly engine: Engine; readonly points: Table; readonly videos: Records }
+export type OpenTables = {
+  readonly engine: Engine
+  readonly points: Table
+  readonly videos: Records
+  /** How the points are searched, as of half a minute ago at most or as of now. */
+  way(anew?: boolean): Promise<SearchWay>
+}
 
 type Opened = OpenTables & { close(): void }
 
-/**
- * What a process may keep of the vector index and of the files' descriptions, in bytes: the index of 700,000 points of
- * 384 numbers. Left to itself the engine keeps up to 7 GB.
- */
-const caches = [1024n << 20n, 128n << 20n] as const
+/** What a process may keep of the files' descriptions, in bytes. Left to itself the engine keeps up to 7 GB in all. */
+const descriptionsBytes = 128n << 20n
 
 /** The tables in a folder, opened when they are first asked for. */
 export const tablesIn = (folder: string, upkeep: Upkeep) => {
@@ -40,8 +44,9 @@ export const tablesIn = (folder: string, upkeep: Upkeep) => {
 
 const open = async (folder: string, upkeep: Upkeep): Promise<Opened> => {
   const engine = await loadEngine()
+  const session = new engine.Session(BigInt(upkeep.indexCacheBytes), descriptionsBytes)
   // 0: every read looks for what other processes wrote.
-  const database = await engine.connect(folder, { readConsistencyInterval: 0 }, new engine.Session(...caches))
+  const database = await engine.connect(folder, { readConsistencyInterval: 0 }, session)
   const [points, videosOpened] = await Promise.all([database.openTable(pointsTable), database.openTable(videosTable)])
   const videos = recordsIn(videosOpened, folder, upkeep)
   const close = () => {
@@ -49,7 +54,7 @@ const open = async (folder: string, upkeep: Upkeep): Promise<Opened> => {
     videos.close()
     database.close()
   }
-  return { engine, points, videos, close }
+  return { engine, points, videos, way: wayOf(points, upkeep), close }
 }
 
 const closed = (folder: string): StoreError =>

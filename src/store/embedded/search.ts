@@ -3,13 +3,9 @@ import { filteredVideos } from '../filter.ts'
 import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
 import { hitColumns, hitFrom } from './columns.ts'
 import { vectorIndex } from './upkeep.ts'
+import type { SearchWay } from './way.ts'
 
-/**
- * All cells of the index: what is found is exactly what a scan of the table finds, six times faster, as the index holds
- * the vectors in the order of memory and stays there. At 300,000 points of 384 numbers, the 60 best: scan 155 ms, all
- * cells 27 ms, half of them 20 ms with a recall of 0.997 for queries as far from all points as texts are, a tenth of
- * them 9 ms with 0.947. Quantised indexes were worse: IVF_RQ, refined 40 times, 30 ms with 0.912.
- */
+/** All cells: what is found is exactly what a scan of the table finds. Why that, and no index that skips: docs/stores.md. */
 const searchedCells = 1_000_000
 /** More equally good points than these at the limit are cut by the engine's own order. */
 const mostTies = 4096
@@ -17,6 +13,7 @@ const mostTies = 4096
 /** The points nearest to a unit vector, best first, equals by id. */
 export const nearest = async (
   table: Table,
+  way: SearchWay,
   vector: Float32Array,
   { limit, filter = {} }: SearchOptions,
   records: () => Promise<readonly VideoRecord[]>,
@@ -25,14 +22,22 @@ export const nearest = async (
   if (where === undefined || limit < 1) return []
   // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
   for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
-    const hits = await ask(table, vector, wanted, where)
+    const hits = await ask(table, way, vector, wanted, where)
     const cut = hits.length === wanted && hits.at(-1)!.similarity === hits[limit - 1]!.similarity
     if (!cut || wanted === limit + mostTies) return hits.sort(byRank).slice(0, limit)
   }
 }
 
-const ask = async (table: Table, vector: Float32Array, limit: number, where: string): Promise<Hit[]> => {
-  const query = table.vectorSearch(vector).distanceType(vectorIndex.distanceType).nprobes(searchedCells)
+const ask = async (
+  table: Table,
+  { indexed }: SearchWay,
+  vector: Float32Array,
+  limit: number,
+  where: string,
+): Promise<Hit[]> => {
+  const query = table.vectorSearch(vector).distanceType(vectorIndex.distanceType)
+  if (indexed) query.nprobes(searchedCells)
+  else query.bypassVectorIndex()
   if (where) query.where(where)
   return (await query.select(hitColumns).limit(limit).toArray()).map(hitFrom)
 }

@@ -11,7 +11,7 @@ import { lockAt } from './lock.ts'
 import { type OpenTables, tablesIn } from './opened.ts'
 import { pointIdsOf, vectorsOf } from './points.ts'
 import { is, nearest } from './search.ts'
-import { defaultUpkeep, indexVectors, isIndexed, isUntidy, tidy, type Upkeep } from './upkeep.ts'
+import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './upkeep.ts'
 import { writerOf } from './writer.ts'
 
 /**
@@ -82,11 +82,14 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options)
     },
     search: (vector, options) =>
-      read(async ({ points, videos }) => {
+      read(async ({ points, videos, way }) => {
         checkVector(vector, collection.dimension, 'Query')
-        return nearest(points, vector, options, videos.all)
+        return nearest(points, await way(), vector, options, videos.all)
       }, options),
-    warmUp: () => read(async () => {}),
+    warmUp: () =>
+      read(async ({ way }) => {
+        await way()
+      }),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
     vectors: (ids, options) => read(({ points }) => vectorsOf(points, ids), options),
     countPoints: (video, options) =>
@@ -105,15 +108,17 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
     changeRecord: (video, change, options) => write(({ videos }) => videos.change(video, change), options),
     records: (options) => read(({ videos }) => videos.all(), options),
     optimize: (options) =>
-      write(async ({ engine, points, videos }) => {
+      write(async ({ engine, points, videos, way }) => {
         await indexVectors(engine, points, upkeep)
         await tidy(points, folder, upkeep)
         await videos.tidy()
+        await way(true)
       }, options),
     describe: () =>
-      read(async ({ points }) => {
-        const indexed = await isIndexed(points)
-        return { engine: 'LanceDB', version: engineVersion(), points: await points.countRows(), exact: true, indexed }
+      read(async ({ points, way }) => {
+        const { indexed, reason } = await way(true)
+        const count = await points.countRows()
+        return { engine: 'LanceDB', version: engineVersion(), points: count, exact: true, indexed, search: reason }
       }),
     close: tables.close,
   }
