@@ -33,7 +33,7 @@ const benches: readonly Bench[] = [
   { name: 'ingest', words: race },
   { name: 'static-camera', words: [...race, '--rounds', '2'] },
   { name: 'memory' },
-  { name: 'encoder' },
+  { name: 'encoder', words: ['--pictures', '96'] },
   { name: 'search' },
   { name: 'store-embedded' },
   { name: 'store-qdrant' },
