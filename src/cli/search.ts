@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { SearchQueryOptions, SearchResult } from '../search/query.ts'
 import { defaultGapSeconds, defaultMoments } from '../search/search.ts'
-import { formatTimestamp, parseTimestamp } from '../search/timestamp.ts'
+import { formatSpan, parseTimestamp } from '../search/timestamp.ts'
 import { hintAtClip } from './hint.ts'
 import { withCollection } from './open.ts'
 import { deviceOption, jsonOption, modelOption, openOptions, type StoreArguments, storeOptions } from './options.ts'
@@ -102,8 +102,10 @@ const toJson = ({ query, model, collection, threshold, bestScore, moments }: Sea
 
 const tell = ({ moments, bestScore, threshold, model }: SearchResult): void => {
   const rankWidth = String(moments.length).length
-  for (const { rank, score, t, path } of moments) {
-    print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${formatTimestamp(t)}  ${path}`)
+  const spans = moments.map(formatSpan)
+  const spanWidth = Math.max(...spans.map(({ length }) => length))
+  for (const [i, { rank, score, path }] of moments.entries()) {
+    print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${spans[i]!.padEnd(spanWidth)}  ${path}`)
   }
   if (moments.length > 0) {
     if (threshold === undefined)

@@ -4,10 +4,10 @@ import type { Picture } from '../video/video.ts'
 import { accentColour, boxOverlay, fromPicture, jpegOptions } from './box.ts'
 import type { Moment } from './search.ts'
 import { renderLine, type TextPicture, type TextStyle } from './text.ts'
-import { formatTimestamp } from './timestamp.ts'
+import { formatSpan } from './timestamp.ts'
 
 export type SheetEntry = {
-  readonly moment: Pick<Moment, 'rank' | 'score' | 'path' | 't' | 'box'>
+  readonly moment: Pick<Moment, 'rank' | 'score' | 'path' | 't' | 'until' | 'box'>
   /** The displayed frame at the moment, in any size. */
   readonly picture: Picture
 }
@@ -94,14 +94,14 @@ const titleLayers = async (query: string, moments: number, width: number): Promi
 }
 
 const captionLayers = async (
-  { rank, t, score, path }: SheetEntry['moment'],
+  { rank, t, until, score, path }: SheetEntry['moment'],
   left: number,
   top: number,
 ): Promise<OverlayOptions[]> => {
   const first = top + thumbnail.height + 30
   const second = first + 24
   const rankPicture = await renderLine(String(rank), styles.rank, cell.width)
-  const timePicture = await renderLine(formatTimestamp(t), styles.time, cell.width)
+  const timePicture = await renderLine(formatSpan({ t, until }), styles.time, cell.width)
   const scorePicture = await renderLine(score.toFixed(2), styles.score, cell.width)
   const namePicture = await renderLine(fileName(path), styles.name, cell.width, 'both-ends')
   return [

@@ -13,6 +13,12 @@ export const formatTimestamp = (seconds: number): string => {
   return `${sign}${hours}:${part(60_000, 60, 2)}:${part(1000, 60, 2)}.${part(1, 1000, 3)}`
 }
 
+/** From when to when the same is to be seen; one time where that is one frame. */
+export const formatSpan = ({ t, until }: { readonly t: number; readonly until: number }): string => {
+  const [from, to] = [formatTimestamp(t), formatTimestamp(until)]
+  return from === to ? from : `${from} – ${to}`
+}
+
 /** `1:02:03.5`, `2:03`: minutes and seconds stay under 60 behind a colon. */
 const clock = /^(-)?(?:(\d+):(?=\d+:))?(\d+):([0-5]?\d(?:\.\d+)?)$/
 

@@ -11,7 +11,10 @@ const plain = (width: number, height: number, grey = 200): Picture => ({
 })
 
 const entry = (rank: number, change: Partial<SheetEntry['moment']> = {}, picture = plain(160, 90)): SheetEntry => ({
-  moment: { rank, score: 40 - rank, path: `/videos/clip ${rank}.mp4`, t: rank * 10, box: [0, 0, 0.5, 0.5], ...change },
+  moment: {
+    ...{ rank, score: 40 - rank, path: `/videos/clip ${rank}.mp4`, t: rank * 10, until: rank * 10 },
+    ...{ box: [0, 0, 0.5, 0.5], ...change },
+  },
   picture,
 })
 
@@ -57,7 +60,13 @@ describe('a contact sheet', () => {
   test('shows every part of a caption in its own moment’s cell, below the thumbnail', async () => {
     const sheet = await contactSheet('a red car', entries(6))
     // The fifth moment is in the second row and column: its cell begins at 468, 445, its caption 225 px below.
-    for (const change of [{ rank: 9 }, { t: 3599.5 }, { score: 12.34 }, { path: '/videos/other.mov' }]) {
+    for (const change of [
+      { rank: 9 },
+      { t: 3599.5 },
+      { until: 3599.5 },
+      { score: 12.34 },
+      { path: '/videos/other.mov' },
+    ]) {
       const changed = await contactSheet('a red car', [...entries(4), entry(5, change), entry(6)])
       const { left, top, right, bottom } = await difference(sheet, changed)
       expect(left).toBeGreaterThanOrEqual(466)
