@@ -22,6 +22,7 @@ export const script: readonly Line[] = [
   { method: 'GET', path: '/collections/{name}/exists' },
   put('/index?wait=true', { field_name: 'path', field_schema: 'keyword' }),
   put('/index?wait=true', { field_name: 't', field_schema: 'float' }),
+  put('/index?wait=true', { field_name: 't', field_schema: { type: 'float', enable_hnsw: false } }),
   put('/index?wait=true', { field_name: 'files[].path', field_schema: 'keyword' }),
   post('points/query', { query: [1, 0, 0, 0], limit: 3, with_payload: true, params: { exact: true } }),
   put('/points?wait=true', points(one, two, three)),
