@@ -2,11 +2,12 @@ import { UsageError } from '../errors.ts'
 import type { DecodeRequest } from './command.ts'
 import { checkReached, damaged } from './complete.ts'
 import { openDecoder, type RawFrame } from './decoder.ts'
-import { checkView, toleranceSeconds } from './frames.ts'
+import { checkView } from './frames.ts'
 import { packingOf, unpack } from './graph.ts'
 import { checkReadable } from './input.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
+import { toleranceSeconds } from './sampling.ts'
 import type { Picture, VideoInfo, View } from './video.ts'
 
 export type FrameOptions = {

@@ -5,6 +5,7 @@ import { createUnpacker, packingOf } from './graph.ts'
 import { checkReadable } from './input.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
+import { framesToDecode, jitterSeconds, samplingRule } from './sampling.ts'
 import { DamagedVideoError, type DecodedFrames, type Frame, type VideoInfo, type View } from './video.ts'
 
 export type FramesOptions = {
@@ -28,21 +29,9 @@ export type FramesOptions = {
   readonly info?: VideoInfo | undefined
 }
 
-/** Seconds by which a step may fall short of `everySeconds`: times are ticks, 1.033 − 0.033 counts as 1. */
-export const toleranceSeconds = 1e-6
-
-/** Times that go back by more than this many seconds are no jitter of a few frames but a second beginning. */
-const jitterSeconds = 1
-
-/**
- * Frames between two samples from which on those that no other refers to are passed over: encoders put three of them in
- * a row at most, as a rule, so that a sample comes late by an eighth of a step on average and by a quarter at most.
- */
-const denseFrames = 12
-
 /**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
- * at least `everySeconds` after the last one taken, out of those that `decode` names. Times are the file's own
+ * at least `everySeconds` after the last one taken, out of those that `decode` names (see {@link samplingRule}). Times are the file's own
  * presentation times in seconds.
  *
  * Frames are pulled: ffmpeg waits while nobody asks. It is gone when the loop is left in any way. Each frame has memory
@@ -74,9 +63,10 @@ export async function* frames(path: string, options: FramesOptions): AsyncGenera
 
 async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerator<Frame> {
   const { everySeconds, views, threads, hwaccel, onSoftware, signal } = options
-  const decode = framesToDecode(stream, options)
+  const decode = framesToDecode(stream, everySeconds, options.decode)
   const unpacker = createUnpacker(packingOf(views))
-  const select = samplingRule(everySeconds)
+  const rule = samplingRule(everySeconds, decode)
+  const select = rule.expression
   const decoder = await openDecoder({ stream, views, select, decode, threads, hwaccel, signal })
   let lastSeconds: number | undefined
   let backTo: number | undefined
@@ -85,7 +75,10 @@ async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerat
       if (!time) continue
       const timestampSeconds = secondsOf(time)
       if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
-      if (lastSeconds !== undefined && timestampSeconds - lastSeconds < everySeconds - toleranceSeconds) continue
+      if (!rule.takes(timestampSeconds)) {
+        done()
+        continue
+      }
       lastSeconds = timestampSeconds
       yield { timestampSeconds, ...unpacker.unpack(packed, done) }
     }
@@ -97,24 +90,6 @@ async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerat
   } finally {
     await decoder.stop()
   }
-}
-
-const framesToDecode = (
-  { frameRate, isSteady }: StreamInfo,
-  { decode = 'all', everySeconds }: Pick<FramesOptions, 'decode' | 'everySeconds'>,
-): DecodedFrames => {
-  const isDense = isSteady && frameRate * everySeconds >= denseFrames
-  return decode === 'references' && !isDense ? 'all' : decode
-}
-
-/**
- * The rule as ffmpeg sees it, in whole ticks times the time base. A frame that lies far behind the last one is let
- * through too: only so can it be told that a file's times begin a second time.
- */
-const samplingRule = (everySeconds: number): string | undefined => {
-  if (everySeconds === 0) return undefined
-  const step = '(pts-prev_selected_pts)*TB'
-  return `isnan(prev_selected_pts)+gte(${step},${everySeconds - toleranceSeconds})+lt(${step},-${jitterSeconds})`
 }
 
 const timesRunBack = (stream: StreamInfo, backTo: number, lastSeconds: number | undefined) =>
