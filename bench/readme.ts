@@ -12,13 +12,13 @@ import { table } from './table.ts'
 const readme = new URL('../README.md', import.meta.url)
 const [begin, end] = ['<!-- bench: written by `npm run bench:readme` -->', '<!-- /bench -->']
 
-const sectionOf = ({ measuredAt, machine, benches }: Results): string => {
-  const parts = benches
+const sectionOf = ({ measuredAt, machine, benches, failed }: Results): string => {
+  const tables = benches
     .filter(({ results }) => results.length > 0)
-    .map(({ name, title, results, notes = [] }) =>
-      [`**${title ?? name}**`, table(results), ...notes.map((note) => `${note}`)].join('\n\n'),
-    )
-  return [begin, `Measured on ${measuredAt.slice(0, 10)}: ${machineLine(machine)}.`, ...parts, end].join('\n\n')
+    .flatMap(({ title, results, notes = [] }) => [`**${title}**`, table(results), notes.join(' ')])
+  const measured = `Measured on ${measuredAt.slice(0, 10)}: ${machineLine(machine)}.`
+  const missing = failed.length > 0 ? [`Failed: ${failed.join('; ')}.`] : []
+  return [begin, measured, ...missing, ...tables, end].filter((part) => part !== '').join('\n\n')
 }
 
 const results = JSON.parse(await readFile(new URL('./results.json', import.meta.url), 'utf8')) as Results

@@ -10,12 +10,19 @@ import { describeMachine, type Machine, machineLine, type Report } from './repor
  *   npm run bench [-- FOLDER] [--python PATH] [--only NAME,NAME]
  *
  * FOLDER holds clips and may have an index.tsv with queries (see bench/clips.ts); the default is test/clips. Prints
- * tables, keeps each bench's figures in bench/results/ and, when all ran, all of them in bench/results.json, from which
+ * tables, keeps each bench's figures in bench/results/ and those of a whole run in bench/results.json, from which
  * `npm run bench:readme` brings them into README. Ends with 1 if a bench failed; the others have run all the same.
  */
 
 /** What a whole run found out: bench/results.json. */
-export type Results = { readonly measuredAt: string; readonly machine: Machine; readonly benches: readonly Report[] }
+export type Results = {
+  /** ISO 8601. */
+  readonly measuredAt: string
+  readonly machine: Machine
+  readonly benches: readonly Report[]
+  /** Which ones failed, and how. */
+  readonly failed: readonly string[]
+}
 
 type Bench = { readonly name: string; readonly words?: readonly string[] }
 
@@ -53,30 +60,34 @@ const run = ({ name, words = [] }: Bench, json: string): Promise<string | undefi
 
 const runAll = async (chosen: readonly Bench[]) => {
   const reports: Report[] = []
-  const failures: string[] = []
+  const failed: string[] = []
   for (const bench of chosen) {
     const json = fileOf(`./results/${bench.name}.json`)
     await rm(json, { force: true })
     console.log(`\n## ${bench.name}\n`)
     const startedMs = performance.now()
     const failure = await run(bench, json)
-    if (failure) failures.push(`${bench.name} ${failure}`)
+    if (failure) failed.push(`${bench.name} ${failure}`)
     else reports.push(JSON.parse(await readFile(json, 'utf8')))
     console.log(`\n${failure ? `FAILED: ${failure}, ` : ''}${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
   }
-  return { reports, failures }
+  return { reports, failed }
 }
 
 const only = values.only?.split(',')
-const chosen = benches.filter(({ name }) => only?.includes(name) ?? true)
+const unknown = only?.filter((name) => !benches.some((bench) => bench.name === name)) ?? []
+if (unknown.length > 0) {
+  throw new Error(`Expected some of ${benches.map(({ name }) => name).join(', ')}, got ${unknown.join(', ')}`)
+}
 const machine = await describeMachine()
 console.log(machineLine(machine))
 await mkdir(fileOf('./results'), { recursive: true })
-const { reports, failures } = await runAll(chosen)
-if (failures.length > 0) {
-  console.error(`\nFailed: ${failures.join('; ')}`)
+const { reports, failed } = await runAll(benches.filter(({ name }) => only?.includes(name) ?? true))
+if (failed.length > 0) {
+  console.error(`\nFailed: ${failed.join('; ')}`)
   process.exitCode = 1
-} else if (!only) {
-  const results: Results = { measuredAt: new Date().toISOString(), machine, benches: reports }
+}
+if (!only) {
+  const results: Results = { measuredAt: new Date().toISOString(), machine, benches: reports, failed }
   await writeFile(fileOf('./results.json'), `${JSON.stringify(results, null, 2)}\n`)
 }
