@@ -21,6 +21,8 @@ export type Encoder = {
   readonly placements: { readonly pictures?: Placement; readonly texts?: Placement }
   /** Seconds that the model has computed so far, loading not counted. */
   readonly busy: { readonly seconds: number }
+  /** Begins to load the image tower, for who is about to have pictures. What fails is told with the first of them. */
+  load(): void
   /**
    * @param pixels RGB, 8 bits: [count, size, size, 3] with `size` the model's input size in pixels. Not kept: the
    * caller may overwrite it as soon as this call has returned its promise.

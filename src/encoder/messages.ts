@@ -12,7 +12,7 @@ export type WorkerSettings = {
   readonly gate: Gate
 }
 
-/** One batch of pictures or texts; `pixels` is shared memory that the worker reads until it has answered. */
+/** One batch of pictures or texts, no pictures to load the tower only; `pixels` is shared memory that the worker reads until it has answered. */
 export type Task =
   | { readonly id: number; readonly kind: 'pictures'; readonly count: number; readonly pixels: SharedArrayBuffer }
   | { readonly id: number; readonly kind: 'texts'; readonly texts: readonly string[] }

@@ -43,6 +43,12 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
     return queue.add(run, { signal: stop, done: () => slabs.release(pixels) }).then(rows(count, 'pictures'))
   }
 
+  let loading: Promise<unknown> | undefined
+  const load = (): void => {
+    loading ??= queue.add(() => worker.run({ kind: 'pictures', count: 0, pixels: new SharedArrayBuffer(0) }))
+    loading.catch(() => {})
+  }
+
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     signal?.removeEventListener('abort', close)
@@ -56,6 +62,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
     batchSize,
     placements,
     busy,
+    load,
     encodePictures: async (pixels, { signal: stop } = {}) => {
       stop?.throwIfAborted()
       expectPictures(pixels.length, model)

@@ -58,6 +58,11 @@ const measuring = async (
     current = { encoder: choice.encoder, batchSize: choice.tuning.batchSize }
     await remember(choice)
   }
+  const load = (): Promise<void> => {
+    ready ??= choose()
+    ready.catch(() => {})
+    return ready
+  }
   return {
     model,
     get batchSize() {
@@ -69,12 +74,12 @@ const measuring = async (
     get busy() {
       return current.encoder.busy
     },
+    load,
     encodePictures: async (pixels, given = {}) => {
       given.signal?.throwIfAborted()
       // The caller may overwrite its pixels while they wait.
       const kept = pixels.slice()
-      ready ??= choose()
-      await untilAborted(ready, given.signal)
+      await untilAborted(load(), given.signal)
       const parts = slices(kept.length, current.batchSize * pictureBytes)
       const encoded = parts.map(([from, to]) => current.encoder.encodePictures(kept.subarray(from, to), given))
       return (await Promise.all(encoded)).flat()

@@ -5,6 +5,7 @@ import { openImageTower, type RunPictures } from './imageTower.ts'
 import { closeMessage, type Failure, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
 import { throughGate } from './nativeGate.ts'
 import type { Placed } from './onDevice.ts'
+import type { Rows } from './rows.ts'
 import { openTextTower, type RunTexts } from './textTower.ts'
 
 /*
@@ -19,6 +20,8 @@ const { model } = settings
 let image: Promise<Placed<RunPictures>> | undefined
 let text: Promise<Placed<RunTexts>> | undefined
 
+const none: Rows = { data: new Float32Array(0), dims: [0] }
+
 /** A tower loads at its first use: a search needs no image tower. Memory that was shared is read in place. */
 const answer = async (task: Task): Promise<FromWorker> => {
   const { id } = task
@@ -30,7 +33,7 @@ const answer = async (task: Task): Promise<FromWorker> => {
       const { run, placement } = await image
       during = 'run'
       const startedMs = performance.now()
-      const rows = await run(new Uint8Array(task.pixels), task.count)
+      const rows = task.count > 0 ? await run(new Uint8Array(task.pixels), task.count) : none
       return { id, ...rows, truncated: [], placement, busyMs: performance.now() - startedMs }
     }
     text ??= openTextTower(model.text, settings)

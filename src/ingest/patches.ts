@@ -76,6 +76,8 @@ const openBatch = (encoder: Encoder) => {
     isDue: () => (begun.length === 0 && passing.length > 0) || passing.length >= mostPassing || frames >= mostFrames,
     pass: (item: Passing): void => {
       passing.push(item)
+      // It takes as long as the first frames do.
+      if (item.kind === 'started') encoder.load()
       if (item.kind === 'ended') for (const span of item.job.spans.end()) end(span)
     },
     reach: ({ job, frame }: FrameOfJob): void => {

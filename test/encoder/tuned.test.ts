@@ -33,6 +33,7 @@ const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
       model,
       batchSize: options.batchSize ?? 8,
       busy: { seconds: 0 },
+      load: () => {},
       get placements() {
         return placements
       },
