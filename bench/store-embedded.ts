@@ -1,113 +1,133 @@
-/**
- * How fast the embedded store loads and searches, and what its index finds of what exact search finds.
- *
- *   npx tsx bench/store-embedded.ts [points] [dimension] [folder]
- *
- * Points lie in clusters, as patches of videos do: uniformly random vectors have no neighbourhoods to index. A folder
- * that was filled before is searched as it is.
- */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { openEmbeddedStore } from '../src/store/embedded/store.ts'
-import { defaultUpkeep } from '../src/store/embedded/upkeep.ts'
-import { pointId } from '../src/store/point.ts'
-import type { Point, Store } from '../src/store/store.ts'
-import { normal, randomNumbers } from '../test/store/samples.ts'
+import { defaultUpkeep, type Upkeep } from '../src/store/embedded/upkeep.ts'
+import type { PointFilter, Store } from '../src/store/store.ts'
+import { quantile, time } from './measure.ts'
+import { clustersOf, fill, videoName } from './points/clustered.ts'
+import { type Row, report } from './report.ts'
 
-const [count = 100_000, dimension = 384] = process.argv.slice(2, 4).map(Number)
-const folder = process.argv[4] ?? (await mkdtemp(join(tmpdir(), 'vidgrep-bench-')))
+/*
+ * How fast the embedded store is filled, indexed and searched, by scan and through its index, and what the index finds of
+ * what the scan finds.
+ *
+ *   npx tsx bench/store-embedded.ts [--points 100000 | --large] [--dimension 384] [--searches 60] [--folder FOLDER]
+ *     [--json FILE]
+ *
+ * --large: a million points, some ten minutes. A folder that was filled before is searched as it is.
+ */
+
+const { values } = parseArgs({
+  options: {
+    points: { type: 'string', default: '100000' },
+    large: { type: 'boolean', default: false },
+    dimension: { type: 'string', default: '384' },
+    searches: { type: 'string', default: '60' },
+    folder: { type: 'string' },
+    json: { type: 'string' },
+  },
+})
+const count = values.large ? 1_000_000 : Number(values.points)
+const [dimension, searches] = [Number(values.dimension), Number(values.searches)]
+const folder = values.folder ?? (await mkdtemp(join(tmpdir(), 'vidgrep-bench-store-')))
 const limit = 60
-const batchSize = 256
-const searches = 60
-const pointsPerVideo = 5000
 
-const random = randomNumbers(1)
-const direction = (around?: Float32Array): Float32Array => {
-  const numbers = Float32Array.from({ length: dimension }, (_, i) => (around?.[i] ?? 0) * 1.7 + 0.06 * normal(random))
-  const length = Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0))
-  return numbers.map((x) => x / length)
-}
-const centres = Array.from({ length: Math.max(50, count / 200) }, () => direction())
-const member = () => direction(centres[Math.floor(random() * centres.length)])
-
-const point = (i: number): Point => {
-  const video = `video-${Math.floor(i / pointsPerVideo)}`
-  const t = (i % pointsPerVideo) / 18
-  const id = pointId(video, 'bench', t, i % 18)
-  return { id, vector: member(), video, path: `/v/${video}.mp4`, t, until: t, patch: i % 18, box: [0, 0, 1, 1] }
-}
-
-const open = (indexFromPoints: number) =>
+const open = (upkeep: Partial<Upkeep>): Promise<Store> =>
   openEmbeddedStore(
     folder,
     { collection: 'bench', create: { model: 'bench', dimension } },
-    { ...defaultUpkeep, indexFromPoints },
+    { ...defaultUpkeep, ...upkeep },
   )
 
-const seconds = async (work: () => Promise<unknown>): Promise<number> => {
-  const start = performance.now()
-  await work()
-  return (performance.now() - start) / 1000
-}
+const { member, stranger } = clustersOf(count, dimension, 7)
+const list = (make: () => Float32Array) => Array.from({ length: searches }, make)
+const near = list(member)
+const far = list(stranger)
+const tenth = Array.from({ length: Math.ceil(count / 50_000) }, (_, i) => videoName(i))
 
-const load = async (store: Store): Promise<void> => {
-  const laps: number[] = []
-  for (let at = 0; at < count; at += batchSize) {
-    const batch = Array.from({ length: Math.min(batchSize, count - at) }, (_, i) => point(at + i))
-    laps.push(await seconds(() => store.upsert(batch)))
+/** Queries that lie among points, and such as texts are: as far from all of them. */
+const questions: readonly { readonly what: string; readonly queries: Float32Array[]; readonly filter?: PointFilter }[] =
+  [
+    { what: 'all, near a cluster', queries: near },
+    { what: 'all, far from any', queries: far },
+    { what: 'a tenth of the videos', queries: far, filter: { videos: tenth } },
+    { what: 'one video', queries: far, filter: { videos: [videoName(1)] } },
+  ]
+
+type Answers = readonly (readonly string[])[]
+
+const ask = async (store: Store, way: string, truths?: readonly Answers[]) => {
+  const rows: Row[] = []
+  const answers: Answers[] = []
+  for (const [i, { what, queries, filter }] of questions.entries()) {
+    const laps: number[] = []
+    const found: string[][] = []
+    const first = () => time(() => store.search(queries[0]!, { limit, filter }))
+    const [firstMs, secondMs] = [await first(), await first()]
+    for (const query of queries) {
+      const lap = async () => found.push((await store.search(query, { limit, filter })).map(({ id }) => id))
+      laps.push(await time(lap))
+    }
+    answers.push(found)
+    const recall = truths ? recallOf(found, truths[i]!) : 1
+    const [p50Ms, p95Ms] = [quantile(laps, 0.5), quantile(laps, 0.95)]
+    rows.push({ what: `${way}: ${what}`, firstMs, secondMs, p50Ms, p95Ms, recall })
   }
-  const total = laps.reduce((sum, lap) => sum + lap, 0)
-  const late = laps.slice(-50).sort((a, b) => a - b)
-  console.log(`load        ${Math.round(count / total)} points/s in batches of ${batchSize}`)
-  console.log(`            last batches ${ms(late.at(25) ?? 0)} at the median, slowest of all ${ms(Math.max(...laps))}`)
+  return { rows, answers }
 }
 
-const search = async (store: Store, name: string, queries: readonly Float32Array[], filter = {}) => {
-  const found: ReadonlySet<string>[] = []
-  const laps: number[] = []
-  await store.search(queries[0]!, { limit, filter })
-  for (const query of queries) {
-    laps.push(
-      await seconds(async () =>
-        found.push(new Set((await store.search(query, { limit, filter })).map(({ id }) => id))),
-      ),
-    )
+const recallOf = (found: Answers, truth: Answers): number => {
+  const shares = truth.map((ids, i) => ids.filter((id) => found[i]!.includes(id)).length / ids.length)
+  return shares.reduce((sum, share) => sum + share, 0) / shares.length
+}
+
+const diskMB = async (): Promise<number> => {
+  const names = await readdir(folder, { recursive: true })
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size))
+  return Math.round(sizes.reduce((sum, size) => sum + size, 0) / 1e6)
+}
+
+/** Most memory that this process held so far, `null` where there is no /proc. */
+const peakMB = async (): Promise<number | null> => {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  const kB = /^VmHWM:\s+(\d+)/m.exec(status)?.[1]
+  return kB ? Math.round((Number(kB) * 1024) / 1e6) : null
+}
+
+const measure = async (): Promise<Row[]> => {
+  const rows: Row[] = []
+  const scanned = await open({ indexFromPoints: Number.POSITIVE_INFINITY })
+  if ((await scanned.countPoints()) === 0) {
+    const { upsertSeconds } = await fill(scanned, count)
+    const pointsASecond = Math.round(count / upsertSeconds)
+    rows.push({ what: 'load, 256 points a call', seconds: upsertSeconds, pointsASecond, diskMB: await diskMB() })
+    const seconds = (await time(() => scanned.optimize())) / 1000
+    rows.push({ what: 'put files together', seconds, diskMB: await diskMB(), peakMB: await peakMB() })
   }
-  laps.sort((a, b) => a - b)
-  const [p50, p95] = [laps[Math.floor(laps.length * 0.5)]!, laps[Math.floor(laps.length * 0.95)]!]
-  console.log(`${name.padEnd(26)} p50 ${ms(p50)}  p95 ${ms(p95)}`)
-  return found
+  // One that has an index already is scanned where no memory is allowed for it.
+  await scanned.close()
+  const scan = await open({ indexFromPoints: Number.POSITIVE_INFINITY, indexCacheBytes: 1 })
+  const { rows: scans, answers } = await ask(scan, 'scan')
+  await scan.close()
+  rows.push(...scans)
+  const indexed = await open({ indexFromPoints: 1 })
+  const seconds = (await time(() => indexed.optimize())) / 1000
+  rows.push({ what: 'build the index', seconds, diskMB: await diskMB() })
+  rows.push(...(await ask(indexed, 'index', answers)).rows, { what: 'in the end', peakMB: await peakMB() })
+  await indexed.close()
+  return rows
 }
 
-const recall = (found: readonly ReadonlySet<string>[], truth: readonly ReadonlySet<string>[]): string => {
-  const shares = truth.map((ids, i) => [...ids].filter((id) => found[i]!.has(id)).length / ids.size)
-  return `recall@${limit} ${(shares.reduce((sum, share) => sum + share, 0) / shares.length).toFixed(4)}, worst ${Math.min(...shares).toFixed(3)}`
+try {
+  const results = await measure()
+  const title = `Embedded store with ${count.toLocaleString('en')} points of ${dimension} numbers, the ${limit} best of each search`
+  const notes = [
+    `From ${defaultUpkeep.indexFromPoints.toLocaleString('en')} points on a collection has the index; both ways are exact.`,
+    'The first search of a process scans, the second one brings the index into memory.',
+  ]
+  await report({ name: 'store-embedded', title, results, notes }, values.json)
+} finally {
+  if (!values.folder) await rm(folder, { recursive: true, force: true })
 }
-
-const ms = (duration: number): string => `${(duration * 1000).toFixed(1)} ms`
-
-const kinds = { 'near a cluster': member, 'far from all, as texts are': () => direction() }
-const importing = await seconds(() => import('@lancedb/lancedb'))
-console.log(`engine      loaded in ${ms(importing)}`)
-const exact = await open(Number.POSITIVE_INFINITY)
-if ((await exact.countPoints()) === 0) await load(exact)
-const queries = Object.entries(kinds).map(([kind, make]) => ({ kind, list: Array.from({ length: searches }, make) }))
-const truths = []
-const oneVideo = { videos: ['video-3'] }
-if ((await exact.describe()).exact) {
-  await search(exact, 'exact, as loaded', queries[0]!.list)
-  console.log(`tidy        ${ms(await seconds(() => exact.optimize()))}`)
-}
-for (const { kind, list } of queries) truths.push(await search(exact, `exact, ${kind}`, list))
-await search(exact, 'exact, in one video', queries[0]!.list, oneVideo)
-await exact.close()
-
-const indexed = await open(1)
-console.log(`index       ${ms(await seconds(() => indexed.optimize()))}`)
-for (const [i, { kind, list }] of queries.entries()) {
-  console.log(`            ${recall(await search(indexed, `index, ${kind}`, list), truths[i]!)}`)
-}
-await search(indexed, 'index, in one video', queries[0]!.list, oneVideo)
-await indexed.close()
-if (!process.argv[4]) await rm(folder, { recursive: true })

@@ -4,14 +4,14 @@ import { pointsTable, videosTable } from './columns.ts'
 import { type Engine, loadEngine } from './engine.ts'
 import type { Upkeep } from './upkeep.ts'
 import { type Records, recordsIn } from './videos.ts'
-import { type SearchWay, wayOf } from './way.ts'
+import { type Ways, waysOf } from './way.ts'
 
 export type OpenTables = {
   readonly engine: Engine
   readonly points: Table
   readonly videos: Records
-  /** How the points are searched, as of half a minute ago at most or as of now. */
-  way(anew?: boolean): Promise<SearchWay>
+  /** How the points are searched. */
+  readonly ways: Ways
 }
 
 type Opened = OpenTables & { close(): void }
@@ -54,7 +54,7 @@ const open = async (folder: string, upkeep: Upkeep): Promise<Opened> => {
     videos.close()
     database.close()
   }
-  return { engine, points, videos, way: wayOf(points, upkeep), close }
+  return { engine, points, videos, ways: waysOf(points, upkeep), close }
 }
 
 const closed = (folder: string): StoreError =>

@@ -3,17 +3,18 @@ import { filteredVideos } from '../filter.ts'
 import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
 import { hitColumns, hitFrom } from './columns.ts'
 import { vectorIndex } from './upkeep.ts'
-import type { SearchWay } from './way.ts'
 
 /** All cells: what is found is exactly what a scan of the table finds. Why that, and no index that skips: docs/stores.md. */
 const searchedCells = 1_000_000
 /** More equally good points than these at the limit are cut by the engine's own order. */
 const mostTies = 4096
 
+/** The table of the points, and whether to go through its index. */
+type Searched = { readonly table: Table; readonly indexed: boolean }
+
 /** The points nearest to a unit vector, best first, equals by id. */
 export const nearest = async (
-  table: Table,
-  way: SearchWay,
+  searched: Searched,
   vector: Float32Array,
   { limit, filter = {} }: SearchOptions,
   records: () => Promise<readonly VideoRecord[]>,
@@ -22,15 +23,14 @@ export const nearest = async (
   if (where === undefined || limit < 1) return []
   // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
   for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
-    const hits = await ask(table, way, vector, wanted, where)
+    const hits = await ask(searched, vector, wanted, where)
     const cut = hits.length === wanted && hits.at(-1)!.similarity === hits[limit - 1]!.similarity
     if (!cut || wanted === limit + mostTies) return hits.sort(byRank).slice(0, limit)
   }
 }
 
 const ask = async (
-  table: Table,
-  { indexed }: SearchWay,
+  { table, indexed }: Searched,
   vector: Float32Array,
   limit: number,
   where: string,

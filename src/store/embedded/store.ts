@@ -82,14 +82,12 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options)
     },
     search: (vector, options) =>
-      read(async ({ points, videos, way }) => {
+      read(async ({ points, videos, ways }) => {
         checkVector(vector, collection.dimension, 'Query')
-        return nearest(points, await way(), vector, options, videos.all)
+        const searched = { table: points, indexed: await ways.isNextIndexed() }
+        return nearest(searched, vector, options, videos.all)
       }, options),
-    warmUp: () =>
-      read(async ({ way }) => {
-        await way()
-      }),
+    warmUp: () => read(async () => {}),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
     vectors: (ids, options) => read(({ points }) => vectorsOf(points, ids), options),
     countPoints: (video, options) =>
@@ -108,15 +106,15 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
     changeRecord: (video, change, options) => write(({ videos }) => videos.change(video, change), options),
     records: (options) => read(({ videos }) => videos.all(), options),
     optimize: (options) =>
-      write(async ({ engine, points, videos, way }) => {
+      write(async ({ engine, points, videos, ways }) => {
         await indexVectors(engine, points, upkeep)
         await tidy(points, folder, upkeep)
         await videos.tidy()
-        await way(true)
+        await ways.look()
       }, options),
     describe: () =>
-      read(async ({ points, way }) => {
-        const { indexed, reason } = await way(true)
+      read(async ({ points, ways }) => {
+        const { indexed, reason } = await ways.look()
         const count = await points.countRows()
         return { engine: 'LanceDB', version: engineVersion(), points: count, exact: true, indexed, search: reason }
       }),
