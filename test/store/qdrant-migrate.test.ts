@@ -189,7 +189,11 @@ describe('the step for large collections', () => {
     const changes = server.seen
       .filter(({ method }) => method === 'PATCH')
       .map(({ text }) => Object.keys(JSON.parse(text)))
-    expect(changes).toEqual([['optimizers_config'], ['vectors', 'quantization_config'], ['optimizers_config']])
+    expect(changes).toEqual([
+      ['optimizers_config'],
+      ['vectors', 'hnsw_config', 'quantization_config'],
+      ['optimizers_config'],
+    ])
   })
 
   test('goes with a collection that took the place of another', async () => {

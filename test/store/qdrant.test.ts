@@ -43,7 +43,11 @@ describe('a large collection', () => {
     expect(await small.describe()).toMatchObject({ exact: true, points: 99_999 })
     const large = await collectionOf(server, 100_000)
     await large.search(unitVector(1), { limit: 10 })
-    expect(lastQuery(server).params).toEqual({ hnsw_ef: 512, quantization: { rescore: true, oversampling: 1.5 } })
+    expect(lastQuery(server).params).toEqual({
+      hnsw_ef: 512,
+      quantization: { rescore: true, oversampling: 1.5 },
+      acorn: { enable: true },
+    })
     await large.search(unitVector(1), { limit: 1000 })
     expect(lastQuery(server).params.hnsw_ef).toBeGreaterThan(1000)
     expect(await large.describe()).toMatchObject({ exact: false, points: 100_000 })

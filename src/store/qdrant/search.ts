@@ -30,6 +30,12 @@ const sizeKeptMs = 60_000
 /** Most hits that are asked for in order to put equally good ones around the limit in order. */
 const mostTies = 16_384
 
+/**
+ * Where a filter leaves less than 40% of the points, neighbours of neighbours are looked at too (ACORN, Qdrant 1.16):
+ * those that are left are no connected graph. The server takes it for filtered searches only.
+ */
+const acorn = { enable: true }
+
 export type Searcher = {
   search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
   /** Whether searches are exact at the collection's present size. */
@@ -61,7 +67,7 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
 
 const paramsFor = (exact: boolean, limit: number) => ({
   limit,
-  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit), quantization },
+  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit), quantization, acorn },
 })
 
 const ask = async (
