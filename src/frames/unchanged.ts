@@ -53,15 +53,42 @@ const average = (
   thumbnail[to + 2] = Math.round(blue / count)
 }
 
+/** Edge of the blocks in which something small may change, in pixels of the thumbnail: an eighth of the patch. */
+const blockEdge = 4
+
 /**
- * How different two patches look: the mean absolute difference of their thumbnails in levels (0–255), once a common
- * shift in brightness of up to {@link flickerLevels} is taken out.
+ * How much more one block may differ than the whole patch: a person far away is a change, though the mean hardly moves.
+ * With four, no fewer than five of six patches that a mean alone would pass over are passed over still.
+ */
+const localRatio = 4
+
+/**
+ * How different two patches look, in levels (0–255), once a common shift in brightness of up to {@link flickerLevels} is
+ * taken out: the mean absolute difference of their thumbnails, or that of the block that differs most over
+ * {@link localRatio}, whichever is more.
  */
 export const differenceOf = (a: Thumbnail, b: Thumbnail): number => {
   let sum = 0
   for (let i = 0; i < a.length; i++) sum += a[i]! - b[i]!
   const shift = Math.max(-flickerLevels, Math.min(flickerLevels, sum / a.length))
+  let total = 0
+  let worst = 0
+  for (let top = 0; top < edge; top += blockEdge) {
+    for (let left = 0; left < edge; left += blockEdge) {
+      const block = blockDifference(a, b, shift, left, top)
+      total += block
+      worst = Math.max(worst, block)
+    }
+  }
+  const mean = total / a.length
+  return Math.max(mean, worst / (blockEdge * blockEdge * channels) / localRatio)
+}
+
+const blockDifference = (a: Thumbnail, b: Thumbnail, shift: number, left: number, top: number): number => {
   let difference = 0
-  for (let i = 0; i < a.length; i++) difference += Math.abs(a[i]! - b[i]! - shift)
-  return difference / a.length
+  for (let y = top; y < top + blockEdge; y++) {
+    const start = (y * edge + left) * channels
+    for (let i = start; i < start + blockEdge * channels; i++) difference += Math.abs(a[i]! - b[i]! - shift)
+  }
+  return difference
 }

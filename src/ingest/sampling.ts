@@ -31,13 +31,13 @@ export type SamplingOptions = Partial<GridSettings> & {
   readonly decode?: DecodedFrames
   /**
    * How far a patch may differ from what was last encoded, as the mean difference of small thumbnails in levels of 255,
-   * and still count as unchanged: it is not encoded again, its point reaches on. 0 encodes every patch. @default 3
+   * and still count as unchanged: it is not encoded again, its point reaches on. 0 encodes every patch. @default 6
    */
   readonly tolerance?: number
 }
 
-/** What skips a fifth to a third of the patches of moving footage and does not move recall: docs/reuse.md. */
-export const defaultTolerance = 3
+/** What skips a third to a half of the patches of short, mostly moving clips and does not move recall: docs/reuse.md. */
+export const defaultTolerance = 6
 
 /** @throws UsageError if something is out of range */
 export const samplingSettings = (options: SamplingOptions): SamplingSettings => {

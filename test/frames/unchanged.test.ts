@@ -66,6 +66,14 @@ describe('the difference of two patches', () => {
     expect(difference(patch(scene), patch(ball))).toBeGreaterThan(4)
   })
 
+  it('sees also what is a hundredth of the patch, if it stands out', () => {
+    const someone = (x: number, y: number, c: number) =>
+      Math.abs(x - 40) < 12 && Math.abs(y - 180) < 14 ? 10 : scene(x, y, c)
+    const [before, after] = [patch(scene), patch(someone)]
+    expect(difference(before, after)).toBeGreaterThan(6)
+    expect(before.filter((level, i) => level !== after[i]).length / before.length).toBeLessThan(0.015)
+  })
+
   it('adds up along a slow drift, as it is taken from one end to the other', () => {
     const drifted = (step: number) => patch((x, y, c) => scene(x + step, y, c))
     expect(difference(drifted(0), drifted(0.3))).toBeLessThan(2)
