@@ -29,7 +29,7 @@ test('index on a device that is not there is refused, and leaves no collection b
   expect(JSON.parse(search.stderr).error.code).toBe('collection-missing')
 })
 
-test('index says what it computed on, and doctor what was measured there', async () => {
+test('index says what it computed on, and doctor what was measured there and how the store searches', async () => {
   const environment = { VIDGREP_HOME: home, VIDGREP_DEVICE: 'cpu' }
   const words = ['index', await clip(), '--grid', 'whole', '--every', '2', '--json']
   const first = JSON.parse((await vidgrep(words, environment)).stdout)
@@ -37,8 +37,12 @@ test('index says what it computed on, and doctor what was measured there', async
   const again = JSON.parse((await vidgrep(words, environment)).stdout)
   expect(again.totals).toMatchObject({ encoded: 0, device: null })
   const doctor = JSON.parse((await vidgrep(['doctor', '--json'], environment)).stdout)
-  const { details } = doctor.find(({ name }: { name: string }) => name === 'model')
-  expect(details).toMatchObject({
+  const detailsOf = (check: string) => doctor.find(({ name }: { name: string }) => name === check).details
+  expect(detailsOf('store')).toMatchObject({
+    exact: true,
+    search: expect.stringMatching(/^scan of \d+ points; an index is built from 50000 points on$/),
+  })
+  expect(detailsOf('model')).toMatchObject({
     pictures: 'on cpu, from image.onnx',
     texts: 'on cpu, from text.onnx',
     batch: expect.stringMatching(/^(?:4|8|16) \([\d.]+ pictures\/s, measured [\d-]{10}\)$/),
