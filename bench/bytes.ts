@@ -3,8 +3,8 @@
  *
  *   npx tsx bench/bytes.ts [points] [dimension]
  *
- * Points as an ingest writes them: 19 a frame, one frame a second, videos of an hour, paths of 60 characters. Below
- * 100,000 points there is no index; from there on it takes as much room again as the vectors.
+ * Points as an ingest writes them: 19 a frame, one frame a second, videos of an hour, paths of 60 characters. Where there
+ * is an index, it takes as much room again as the vectors.
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
@@ -73,12 +73,13 @@ try {
   await later.optimize()
   await later.close()
   const settled = await bytesIn(folder)
+  const indexed = count >= defaultUpkeep.indexFromPoints
   const ofPoint = (bytes: number) => Math.round(bytes / count)
   console.log(
     JSON.stringify({
       points: count,
       dimension,
-      vectorBytes: 4 * dimension,
+      indexed,
       bytesPerPoint: { filled: ofPoint(filled), optimized: ofPoint(optimized), settled: ofPoint(settled) },
     }),
   )
