@@ -32,8 +32,10 @@ export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reache
   }
   const { count, first: complaint } = decodingErrors(stream, outcome, lastSeconds)
   const first = complaint ?? (outcome.signalName ? `ffmpeg crashed on it: ${outcome.signalName}` : undefined)
-  if (lastSeconds === undefined)
-    throw damaged(stream, `no frame could be decoded${first ? `: ${first}` : ''}`, undefined)
+  if (lastSeconds === undefined) {
+    const why = first ?? outcome.hardware.complaint
+    throw damaged(stream, `no frame could be decoded${why ? `: ${why}` : ''}`, undefined)
+  }
   if (await stopsShort(stream, reached)) {
     const because = first ? ` (${first})` : ''
     throw damaged(

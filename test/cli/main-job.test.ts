@@ -21,6 +21,7 @@ describe('the main job', () => {
       frames: expect.any(Number),
       points: expect.any(Number),
       encoded: expect.any(Number),
+      unchanged: expect.any(Number),
       seconds: expect.any(Number),
     })
     expect(totals).toMatchObject({ videos: 5, complete: 5, partial: 0, failed: 0, skipped: 1 })
@@ -68,6 +69,16 @@ describe('the main job', () => {
     expect(code).toBe(3)
     expect(stderr).toMatch(/broken\.mp4: failed: /)
     expect(stdout).toMatch(/2 videos: 1 complete, 1 failed/)
+  })
+
+  it('says aloud that hardware did not decode, and that whole frames can be searched', async () => {
+    const store = join(await temporaryFolder(), 'store')
+    const options = ['--store', store, '--coarse', '--hwaccel', 'nothing of the kind']
+    const { code, stderr } = await vidgrep(['index', clip('bunny.mp4'), ...options])
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/Not decoded in hardware but in software: 1: .*bunny\.mp4 \(.*nothing of the kind/)
+    expect(stderr.indexOf('All whole frames are in')).toBeLessThan(stderr.indexOf('[1/1]'))
+    expect(stderr).toContain('All whole frames are in')
   })
 
   it('writes the frame of a video', async () => {
