@@ -109,7 +109,10 @@ const prepare = async (job: Job, record: VideoRecord | undefined, context: Decod
     await catalogue.update(job.video, () => ({ ...record, ...unfinished }))
     await store.deleteVideo(job.video)
   }
-  await catalogue.update(job.video, (now) => recordOf(job, unfinished, (now ?? record)?.files ?? []))
+  await catalogue.update(job.video, (now) =>
+    // Another process may have completed it since: that stands.
+    now && !force && isDone(now, job.settings) ? undefined : recordOf(job, unfinished, (now ?? record)?.files ?? []),
+  )
 }
 
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
