@@ -33,6 +33,7 @@ const open = (name = collection, create = { model, dimension }) =>
 const metaOf = (name = collection) => server.database.get(`${name}-videos`)!.points.get(metaId)!
 const steps = ['0001-create-collections', '0002-index-payload', '0004-index-without-links']
 const forLarge = '0003-quantise-large'
+/** The number in the migration; a large collection is searched as such from the same one on. */
 const large = largeFromPoints
 
 /** Makes the collection as it was after the first step only. */

@@ -36,21 +36,21 @@ describe('a large collection', () => {
   })
   afterAll(() => server.close())
 
-  test('is searched exactly below 100,000 points, above through the index, and says so', async () => {
-    const small = await collectionOf(server, 99_999)
+  test('is searched exactly below 250,000 points, above through the index, and says so', async () => {
+    const small = await collectionOf(server, 249_999)
     await small.search(unitVector(1), { limit: 10 })
     expect(lastQuery(server).params).toEqual({ exact: true })
-    expect(await small.describe()).toMatchObject({ exact: true, points: 99_999 })
-    const large = await collectionOf(server, 100_000)
+    expect(await small.describe()).toMatchObject({ exact: true, points: 249_999 })
+    const large = await collectionOf(server, 250_000)
     await large.search(unitVector(1), { limit: 10 })
     expect(lastQuery(server).params).toEqual({
-      hnsw_ef: 512,
+      hnsw_ef: 1024,
       quantization: { rescore: true, oversampling: 1.5 },
       acorn: { enable: true },
     })
-    await large.search(unitVector(1), { limit: 1000 })
-    expect(lastQuery(server).params.hnsw_ef).toBeGreaterThan(1000)
-    expect(await large.describe()).toMatchObject({ exact: false, points: 100_000 })
+    await large.search(unitVector(1), { limit: 2000 })
+    expect(lastQuery(server).params.hnsw_ef).toBeGreaterThan(2000)
+    expect(await large.describe()).toMatchObject({ exact: false, points: 250_000 })
   })
 
   test('gives the ids of a video over several pages', async () => {

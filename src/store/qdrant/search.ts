@@ -10,13 +10,13 @@ import { readRecords } from './records.ts'
  * Collections below this many points are searched point by point: exact, and still some ten milliseconds. From there on
  * they have an index and, by a step of migrations/, numbers of 8 bits.
  */
-export const largeFromPoints = 100_000
+export const largeFromPoints = 250_000
 
 /**
  * Candidates that the index (HNSW) keeps; more are better and slower. docs/qdrant.md has the figures. Texts are far from
  * all pictures, and need more than pictures do.
  */
-const indexWidth = 512
+const indexWidth = 1024
 
 /**
  * The best by numbers of 8 bits, half as many again as are wanted, are compared once more by the whole vectors: without
