@@ -26,7 +26,7 @@ export type OpenIndexOptions = {
   readonly device?: DeviceChoice
   /** Threads of the encoder. Default: the runtime's own choice; for indexing, what was measured to be fastest. */
   readonly threads?: number
-  /** Patches a batch. Default: for indexing, what was measured to be fastest; else 8. */
+  /** Patches a batch. Default: for indexing, what was measured to be fastest; else 4. */
   readonly batchSize?: number
 }
 

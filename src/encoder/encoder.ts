@@ -48,10 +48,10 @@ export type OpenEncoder = {
 }
 
 /**
- * Measured by bench/encoder.ts on two cores: batches of 4 to 16 pictures run equally fast, 1 and 32 some 10% slower. A batch
- * that runs cannot be broken off, so the smaller ones also end sooner.
+ * Measured by bench/encoder.ts on two cores: batches of 4 to 16 pictures run equally fast, 1 and 32 some 10% slower; beside
+ * decoders the smaller ones are faster. A batch that runs cannot be broken off, so they also end sooner.
  */
-export const defaultBatchSize = 8
+export const defaultBatchSize = 4
 
 /** The model could not be loaded, could not run, or gave something that is no embedding. */
 export class EncoderError extends VidgrepError {}

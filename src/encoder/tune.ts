@@ -18,8 +18,11 @@ export type Choice = {
   readonly tuning: Tuning
 }
 
-/** Pictures a batch that are tried, the default first. */
-const sizesOn = (device: Device): readonly number[] => (device === 'cpu' ? [8, 4, 16] : [16, 8, 32, 64])
+/**
+ * Pictures a batch that are tried; one that follows has to be clearly faster. On a CPU 4, 8 and 16 are equally fast alone,
+ * but beside decoders 4 indexes 5% faster than 8, and 8 as much faster than 16: they share the cache.
+ */
+const sizesOn = (device: Device): readonly number[] => (device === 'cpu' ? [4, 8, 16] : [16, 8, 32, 64])
 
 export const largestBatch = 64
 

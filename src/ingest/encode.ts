@@ -22,7 +22,7 @@ export type EncodeOptions = {
 
 /**
  * Frames of all videos → batches → points. While one batch is in the encoder the next one is filled and handed over, so
- * that the encoder never waits: two batches are in flight, batchSize × size² × 3 bytes each (1.2 MB at 8 × 224²).
+ * that the encoder never waits: two batches are in flight, batchSize × size² × 3 bytes each (0.6 MB at 4 × 224²).
  */
 export async function* encode(
   decoded: AsyncIterable<Decoded>,

@@ -31,7 +31,7 @@ const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
     let placements: Encoder['placements'] = {}
     return {
       model,
-      batchSize: options.batchSize ?? 8,
+      batchSize: options.batchSize ?? 4,
       busy: { seconds: 0 },
       load: () => {},
       get placements() {
@@ -66,7 +66,7 @@ describe('openTunedEncoder', () => {
     await encoder.encodeTexts(['a dog'])
     expect(batches).toEqual([])
     expect(elapsed()).toBe(0)
-    expect(encoder.batchSize).toBe(8)
+    expect(encoder.batchSize).toBe(4)
   })
 
   test('takes the size that runs fastest and remembers it', async () => {
@@ -83,7 +83,7 @@ describe('openTunedEncoder', () => {
     const { options } = machine({ loadMs: 100, batchMs: linear(0.5, 5) })
     const encoder = await openTunedEncoder(model, options)
     await encoder.encodePictures(pictures(1))
-    expect(encoder.batchSize).toBe(8)
+    expect(encoder.batchSize).toBe(4)
   })
 
   test('tries larger sizes on a GPU', async () => {
@@ -97,10 +97,10 @@ describe('openTunedEncoder', () => {
     const { batches, elapsed, known, options } = machine({ loadMs: 4000, batchMs: linear(0, 900) })
     const encoder = await openTunedEncoder(model, options)
     await encoder.encodePictures(pictures(8))
-    expect(batches).toEqual([1, 1, 8])
+    expect(batches).toEqual([1, 1, 4, 4])
     expect(elapsed()).toBe(4000 + 10 * 900)
-    expect(encoder.batchSize).toBe(8)
-    expect([...known.values()]).toMatchObject([{ batchSize: 8, picturesPerSecond: 1.1 }])
+    expect(encoder.batchSize).toBe(4)
+    expect([...known.values()]).toMatchObject([{ batchSize: 4, picturesPerSecond: 1.1 }])
   })
 
   test.each([10, 30, 60, 100, 140])('spends little more than its budget at %d ms a picture', async (each) => {
