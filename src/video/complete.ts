@@ -1,7 +1,7 @@
 import type { Outcome } from './decoder.ts'
 import { crashSignals, FfmpegError } from './ffmpeg.ts'
-import { ffprobe } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
+import { type Packet, packets } from './packets.ts'
 import type { StreamInfo } from './probe.ts'
 import { DamagedVideoError, type DecodedFrames } from './video.ts'
 
@@ -81,13 +81,6 @@ const decodingErrors = (
   return { count: earlyErrors.count + errors.count, first: earlyErrors.first ?? errors.first }
 }
 
-type Packet = {
-  readonly stream_index?: number
-  readonly pts_time?: string
-  readonly duration_time?: string
-  readonly flags?: string
-}
-
 /**
  * Whether the last frame lies before the end although there should be more. A last frame may be shown for minutes, and
  * the file's length may be that of its sound: where the times alone leave a doubt, the packets tell.
@@ -115,19 +108,3 @@ const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean
 
 const isAfter = ({ stream_index, pts_time }: Packet, seconds: number, { index }: StreamInfo): boolean =>
   stream_index === index && Number(pts_time) > seconds
-
-/** Packets of a span "from%to" in seconds; those that cannot be read are not there. */
-const packets = async (
-  stream: StreamInfo,
-  span: string,
-  signal: AbortSignal | undefined,
-): Promise<readonly Packet[]> => {
-  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time,flags']
-  try {
-    return (await ffprobe<{ packets?: readonly Packet[] }>(stream.path, options, { signal })).packets ?? []
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (error instanceof FfmpegError) throw error
-    return []
-  }
-}

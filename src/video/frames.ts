@@ -3,9 +3,10 @@ import { checkComplete, damaged } from './complete.ts'
 import { openDecoder } from './decoder.ts'
 import { createUnpacker, packingOf } from './graph.ts'
 import { checkReadable } from './input.ts'
+import { dueKeys, roundingSeconds } from './keys.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
-import { framesToDecode, jitterSeconds, samplingRule } from './sampling.ts'
+import { framesToDecode, jitterSeconds, type SamplingRule, samplingRule } from './sampling.ts'
 import { DamagedVideoError, type DecodedFrames, type Frame, type VideoInfo, type View } from './video.ts'
 
 export type FramesOptions = {
@@ -62,12 +63,56 @@ export async function* frames(path: string, options: FramesOptions): AsyncGenera
 }
 
 async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerator<Frame> {
-  const { everySeconds, views, threads, hwaccel, onSoftware, signal } = options
+  const { everySeconds, signal } = options
   const decode = framesToDecode(stream, everySeconds, options.decode)
-  const unpacker = createUnpacker(packingOf(views))
   const rule = samplingRule(everySeconds, decode)
-  const select = rule.expression
-  const decoder = await openDecoder({ stream, views, select, decode, threads, hwaccel, signal })
+  const due = decode === 'keys' ? undefined : await dueKeys(stream, everySeconds, decode, signal)
+  if (due && (yield* sampleKeys(stream, due, rule, options))) return
+  yield* sampleAll(stream, decode, rule, options)
+}
+
+/**
+ * Decodes key frames alone, as all that are due are among them.
+ *
+ * @returns whether they all came, each at its time; if not, the rule knows which ones did
+ */
+async function* sampleKeys(
+  stream: StreamInfo,
+  due: readonly number[],
+  rule: SamplingRule,
+  { views, threads, signal }: FramesOptions,
+): AsyncGenerator<Frame, boolean> {
+  const unpacker = createUnpacker(packingOf(views))
+  const decoder = await openDecoder({ stream, views, select: rule.expression, decode: 'keys', threads, signal })
+  let next = 0
+  try {
+    for await (const { time, packed, done } of decoder.frames()) {
+      const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
+      if (late > roundingSeconds) return false
+      if (late < -roundingSeconds) {
+        done()
+        continue
+      }
+      const timestampSeconds = secondsOf(time!)
+      rule.takes(timestampSeconds)
+      next += 1
+      yield { timestampSeconds, ...unpacker.unpack(packed, done) }
+    }
+    const { earlyErrors, errors, exitCode } = await decoder.outcome()
+    return next === due.length && earlyErrors.count + errors.count === 0 && exitCode === 0
+  } finally {
+    await decoder.stop()
+  }
+}
+
+async function* sampleAll(
+  stream: StreamInfo,
+  decode: DecodedFrames,
+  rule: SamplingRule,
+  { everySeconds, views, threads, hwaccel, onSoftware, signal }: FramesOptions,
+): AsyncGenerator<Frame> {
+  const unpacker = createUnpacker(packingOf(views))
+  const decoder = await openDecoder({ stream, views, select: rule.expression, decode, threads, hwaccel, signal })
   let lastSeconds: number | undefined
   let backTo: number | undefined
   try {
@@ -75,11 +120,11 @@ async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerat
       if (!time) continue
       const timestampSeconds = secondsOf(time)
       if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
+      lastSeconds = Math.max(lastSeconds ?? timestampSeconds, timestampSeconds)
       if (!rule.takes(timestampSeconds)) {
         done()
         continue
       }
-      lastSeconds = timestampSeconds
       yield { timestampSeconds, ...unpacker.unpack(packed, done) }
     }
     const outcome = await decoder.outcome()

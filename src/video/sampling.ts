@@ -9,9 +9,9 @@ export const jitterSeconds = 1
 
 /**
  * Frames between two samples from which on those that no other refers to are passed over: encoders put three of them in
- * a row at most, as a rule, so that a sample comes late by an eighth of a step on average and by a quarter at most.
+ * a row at most, as a rule, so that a sample comes late by an eighth of a step on average and by three tenths at most.
  */
-const denseFrames = 12
+const denseFrames = 10
 
 /** What comes of the wish for some frames only, with this file and step. */
 export const framesToDecode = (

@@ -5,6 +5,8 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { findTool } from '../../src/video/ffmpeg.ts'
 import { frames } from '../../src/video/frames.ts'
+import { dueKeys } from '../../src/video/keys.ts'
+import { streamInfo } from '../../src/video/probe.ts'
 import { DamagedVideoError, type DecodedFrames } from '../../src/video/video.ts'
 import { collect, h264, makeClip, probedTimes, sampled, testPicture, useFolder } from './makeClip.ts'
 
@@ -90,6 +92,46 @@ describe('decoding key frames alone', () => {
     const bytes = await readFile(file)
     await writeFile(inFolder('cut.mp4'), bytes.subarray(0, bytes.length * 0.6))
     await expect(taken(inFolder('cut.mp4'), 'keys')).rejects.toThrow(DamagedVideoError)
+  })
+})
+
+describe('a file whose key frames are all that is due', () => {
+  const options = [...h264, '-sc_threshold', '0', '-bf', '2', '-x264-params', 'open-gop=0']
+  const due = async (file: string, everySeconds = 1) =>
+    dueKeys(await streamInfo(file, undefined, {}), everySeconds, 'references')
+
+  test.each(['mp4', 'mkv'])('is told by its packets, and gives the very same frames (%s)', async (kind) => {
+    const file = inFolder(`camera.${kind}`)
+    await makeClip(file, ...testPicture(65, '64x48', '10'), ...options, '-g', '10')
+    expect((await due(file))?.length).toBe(65)
+    expect((await due(file, 2))?.length).toBe(33)
+    expect(await due(file, 0.5)).toBeUndefined()
+    const [found, all] = [await taken(file, 'references'), await taken(file, 'all', 0)]
+    expect(timesOf(found)).toEqual(sampled(timesOf(all), 1))
+    const pictures = new Map(all.map(({ timestampSeconds, views }) => [timestampSeconds, views[0]?.data]))
+    for (const { timestampSeconds, views } of found) expect(views[0]?.data).toEqual(pictures.get(timestampSeconds))
+  })
+
+  test('is not taken for one when a key frame is missing late in it', async () => {
+    const forced = ['-g', '1000', '-force_key_frames', 'expr:lt(t,70)*gte(t,n_forced)+gte(t,72)*gte(t,n_forced+2)']
+    const file = await makeClip(inFolder('late.mp4'), ...testPicture(80, '64x48', '10'), ...options, ...forced)
+    expect(await due(file)).toBeUndefined()
+    expect(await taken(file, 'references')).toHaveLength(80)
+  })
+
+  test('is decoded as a whole from where it turns out damaged', async () => {
+    const file = inFolder('broken camera.mp4')
+    await makeClip(file, ...testPicture(65, '64x48', '10'), ...options, '-g', '10', '-movflags', '+faststart')
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.subarray(0, bytes.length * 0.7))
+    const found: number[] = []
+    const run = async () => {
+      for await (const { timestampSeconds } of frames(file, { everySeconds: 1, views, decode: 'references' }))
+        found.push(timestampSeconds)
+    }
+    await expect(run()).rejects.toThrow(DamagedVideoError)
+    expect(found.length).toBeGreaterThan(30)
+    expect(found).toEqual([...new Set(found)].sort((a, b) => a - b))
   })
 })
 
