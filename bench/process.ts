@@ -42,7 +42,10 @@ export const runProcess = (
     })
   })
 
-/** Resident bytes of a process and all under it; pages that several of them share count more than once. 0 if unknown. */
+/**
+ * Resident bytes of a process and all under it; pages that several of them share count more than once. 0 if unknown. A
+ * child that has not begun its own program yet is left out: it shows its parent's memory as its own.
+ */
 const memoryUnder = (root: number): number => {
   const all = processes()
   const within = new Set([root])
@@ -51,7 +54,9 @@ const memoryUnder = (root: number): number => {
     before = within.size
     for (const { pid, parent } of all) if (within.has(parent)) within.add(pid)
   }
-  return all.reduce((sum, { pid, bytes }) => sum + (within.has(pid) ? bytes : 0), 0)
+  const hasBegun = (pid: number, parent: number): boolean => fileOf(pid, 'cmdline') !== fileOf(parent, 'cmdline')
+  const counts = all.filter(({ pid, parent }) => pid === root || (within.has(pid) && hasBegun(pid, parent)))
+  return counts.reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** https://man7.org/linux/man-pages/man5/proc_pid_status.5.html */
@@ -60,7 +65,7 @@ const processes = (): { pid: number; parent: number; bytes: number }[] => {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
       .flatMap((name) => {
-        const status = statusOf(name)
+        const status = fileOf(name, 'status')
         const number = (field: string) => Number(status.match(new RegExp(`^${field}:\\s+(\\d+)`, 'm'))?.[1] ?? 0)
         return { pid: Number(name), parent: number('PPid'), bytes: number('VmRSS') * 1024 }
       })
@@ -69,9 +74,9 @@ const processes = (): { pid: number; parent: number; bytes: number }[] => {
   }
 }
 
-const statusOf = (pid: string): string => {
+const fileOf = (pid: string | number, file: 'status' | 'cmdline'): string => {
   try {
-    return readFileSync(`/proc/${pid}/status`, 'utf8')
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {
     // It has ended since it was listed.
     return ''
