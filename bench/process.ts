@@ -11,7 +11,7 @@ export type ProcessRun = {
 }
 
 /** Time between two looks at the memory in milliseconds: a look costs about 1 ms. */
-const lookEveryMs = 100
+const lookEveryMs = 500
 
 /**
  * Runs a program to its end and measures it.
