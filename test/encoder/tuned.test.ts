@@ -70,17 +70,22 @@ describe('openTunedEncoder', () => {
   })
 
   test('takes the size that runs fastest and remembers it', async () => {
-    const { known, options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const { known, options } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
     const encoder = await openTunedEncoder(model, options)
     expect(await encoder.encodePictures(pictures(3))).toHaveLength(3)
-    expect(encoder.batchSize).toBe(16)
+    expect(encoder.batchSize).toBe(64)
     const key = tuningKey(model.id, 'auto')
     expect([...known.keys()]).toEqual([key])
-    expect(known.get(key)).toMatchObject({ batchSize: 16, threads: undefined, device: 'cpu', picturesPerSecond: 160 })
+    expect(known.get(key)).toMatchObject({
+      batchSize: 64,
+      threads: undefined,
+      device: 'cuda',
+      picturesPerSecond: 188.2,
+    })
   })
 
-  test('keeps the default where no other size is clearly faster', async () => {
-    const { options } = machine({ loadMs: 100, batchMs: linear(0.5, 5) })
+  test('keeps the default on a CPU, whatever is faster alone', async () => {
+    const { options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
     const encoder = await openTunedEncoder(model, options)
     await encoder.encodePictures(pictures(1))
     expect(encoder.batchSize).toBe(4)
@@ -139,22 +144,22 @@ describe('openTunedEncoder', () => {
     const given = machine({ loadMs: 100, batchMs: linear(0, 5) })
     await (await openTunedEncoder(model, { ...given.options, threads: 1, batchSize: 5 })).encodePictures(pictures(1))
     expect(given.batches).toEqual([1])
-    const { options, batches, opened } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const { options, batches, opened } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
     await (await openTunedEncoder(model, options)).encodePictures(pictures(1))
     batches.length = 0
     const again = await openTunedEncoder(model, options)
-    expect(again.batchSize).toBe(16)
-    await again.encodePictures(pictures(16))
-    expect(batches).toEqual([16])
-    expect(opened.at(-1)).toMatchObject({ batchSize: 16, threads: undefined })
+    expect(again.batchSize).toBe(64)
+    await again.encodePictures(pictures(64))
+    expect(batches).toEqual([64])
+    expect(opened.at(-1)).toMatchObject({ batchSize: 64, threads: undefined })
   })
 
   test('measures with what was given, and does not remember half a choice', async () => {
-    const { batches, opened, known, options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const { batches, opened, known, options } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
     const encoder = await openTunedEncoder(model, { ...options, threads: 1 })
     await encoder.encodePictures(pictures(1))
     expect(opened).toHaveLength(1)
-    expect(batches).toContain(16)
+    expect(batches).toContain(64)
     expect([...known.values()]).toEqual([])
   })
 
