@@ -87,12 +87,16 @@ const openBatch = (encoder: Encoder) => {
     /** Takes the patch in, if it has to be encoded. */
     look: ({ job, frame }: FrameOfJob, planned: PlannedPatch): void => {
       const t = frame.timestampSeconds
-      const at = begun.length * pictureBytes
-      planned.cut(frame, pixels, at)
-      const thumbnail = job.spans.compares ? thumbnailOf(pixels, at, edge) : undefined
       const id = pointId(job.video, job.model, t, planned.number)
       // What is stored was encoded, so a span began here, whatever a comparison would say now.
       const isStored = job.stored.has(id)
+      if (isStored && !job.spans.compares) {
+        job.known += 1
+        return
+      }
+      const at = begun.length * pictureBytes
+      planned.cut(frame, pixels, at)
+      const thumbnail = job.spans.compares ? thumbnailOf(pixels, at, edge) : undefined
       if (!isStored && thumbnail && job.spans.extend(planned.number, thumbnail, t)) {
         job.unchanged += 1
         return
