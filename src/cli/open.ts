@@ -9,12 +9,7 @@ const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards
 /** Opens a collection for as long as `use` runs. The library is loaded only here, so that `--help` need not wait. */
 export const withIndex = async <T>(options: OpenIndexOptions, use: (index: Index) => Promise<T>): Promise<T> => {
   const { openIndex } = await import('../index.ts')
-  const index = await openIndex({ onFetch, ...options })
-  try {
-    return await use(index)
-  } finally {
-    await index.close()
-  }
+  return useAndClose(await openIndex({ onFetch, ...options }), use)
 }
 
 /** The same for what only searches: of the library it loads as much as that takes. */
@@ -23,22 +18,23 @@ export const withCollection = async <T>(
   use: (collection: OpenCollection) => Promise<T>,
 ): Promise<T> => {
   const { openCollection } = await import('../open.ts')
-  const collection = await openCollection({ onFetch, ...options })
-  try {
-    return await use(collection)
-  } finally {
-    await collection.close()
-  }
+  return useAndClose(await openCollection({ onFetch, ...options }), use)
 }
 
 /** The same for what needs no model: a collection can be looked through where its model never was. */
 export const withStore = async <T>(options: OpenIndexOptions, use: (store: Store) => Promise<T>): Promise<T> => {
   const { store: location, collection, apiKey } = settingsFrom(options)
   const { openStore } = await import('../store/open.ts')
-  const store = await openStore(location, { collection, apiKey })
+  return useAndClose(await openStore(location, { collection, apiKey }), use)
+}
+
+const useAndClose = async <R extends { close(): Promise<void> }, T>(
+  opened: R,
+  use: (opened: R) => Promise<T>,
+): Promise<T> => {
   try {
-    return await use(store)
+    return await use(opened)
   } finally {
-    await store.close()
+    await opened.close()
   }
 }
