@@ -74,7 +74,7 @@ const prepare = (command: Internals, env: NodeJS.ProcessEnv): void => {
 }
 
 const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] => {
-  const { seekSeconds, decode = 'all', threads, hwaccel } = request
+  const { stream, seekSeconds, decode = 'all', threads, hwaccel } = request
   // What the decoder is given is told at this level only; without hardware there is no need to know.
   const level = hwaccel === undefined ? 'info' : 'verbose'
   return [
@@ -83,17 +83,18 @@ const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] =>
     ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
     ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
     ...skipOptions[decode],
+    // Lets containers that can do so pass over the rest without reading it.
+    ...(decode === 'keys' && stream.keepsTimesUnread ? ['-discard', 'nokey'] : []),
     ...(threads === undefined ? [] : ['-threads', `${threads}`]),
     ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
     ...safeInputOptions,
   ]
 }
 
-/** The second one lets containers that can pass over the rest without reading it. */
 const skipOptions: Readonly<Record<DecodedFrames, readonly string[]>> = {
   all: [],
   references: ['-skip_frame', 'noref'],
-  keys: ['-skip_frame', 'nokey', '-discard', 'nokey'],
+  keys: ['-skip_frame', 'nokey'],
 }
 
 const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly [string, ...string[]] => [

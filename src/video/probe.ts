@@ -27,6 +27,8 @@ export type StreamInfo = VideoInfo & {
   readonly endIsOfFile: boolean
   /** The container says how long it is, so that seeking lands where it should. */
   readonly isSeekable: boolean
+  /** Frames may be left unread without harm to the times of the others. */
+  readonly keepsTimesUnread: boolean
   /** Codecs of the other streams: what they complain about does not concern the picture. */
   readonly otherCodecs: readonly string[]
 }
@@ -77,6 +79,8 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly codec_type?: string
   readonly codec_name?: string
   readonly pix_fmt?: string
+  /** Frames that are stored before others that are shown earlier, at most. */
+  readonly has_b_frames?: number
   readonly color_space?: string
   readonly color_range?: string
   readonly avg_frame_rate?: string
@@ -100,6 +104,8 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
   const orientation = orientationOf(stream)
   const start = seconds(stream.start_time) ?? seconds(format.start_time) ?? 0
   const isMatroska = format.format_name?.startsWith('matroska') ?? false
+  // Its reader takes the gap between storing and showing for the next frame that it reads from the next one stored.
+  const isMp4 = format.format_name?.startsWith('mov') ?? false
   const ofStream = statedByAvi(format, stream) ?? length(stream.duration) ?? taggedDuration(stream)
   const ofFile = length(format.duration)
   // Matroska states where the end is rather than how long the stream is, as ffmpeg writes it.
@@ -127,6 +133,7 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
     endSeconds: end,
     endIsOfFile: ofStream === undefined,
     isSeekable: ofFile !== undefined,
+    keepsTimesUnread: !(isMp4 && stream.has_b_frames !== 0),
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }
   return { shown, stream: details }

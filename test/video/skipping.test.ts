@@ -85,6 +85,15 @@ describe('decoding key frames alone', () => {
       expect(timestampSeconds - keys[0]!.timestampSeconds).toBeCloseTo(2 * i, 2)
   })
 
+  test.each(['mp4', 'mov', 'mkv'])(
+    'gives each its own time where frames are stored in another order (%s)',
+    async (kind) => {
+      const pattern = ['-x264-params', 'b-adapt=0:bframes=3:b-pyramid=none:open-gop=0:scenecut=0', '-g', '10']
+      const file = await makeClip(inFolder(`order.${kind}`), ...testPicture(9, '64x48', '10'), ...h264, ...pattern)
+      expect(timesOf(await taken(file, 'keys'))).toEqual(await keyTimes(file))
+    },
+  )
+
   test('takes one key frame for a whole video, and a cut-off one for cut off', async () => {
     const options = [...testPicture(12), ...h264, '-g', '1000', '-sc_threshold', '0', '-movflags', '+faststart']
     const file = await makeClip(inFolder('single.mp4'), ...options)
