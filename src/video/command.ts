@@ -74,7 +74,7 @@ const prepare = (command: Internals, env: NodeJS.ProcessEnv): void => {
 }
 
 const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] => {
-  const { stream, seekSeconds, decode = 'all', threads, hwaccel } = request
+  const { seekSeconds, hwaccel } = request
   // What the decoder is given is told at this level only; without hardware there is no need to know.
   const level = hwaccel === undefined ? 'info' : 'verbose'
   return [
@@ -82,19 +82,25 @@ const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] =>
     // The file's own times; the size may change midway without a new graph; our graph turns the picture.
     ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
     ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
-    ...skipOptions[decode],
-    // Lets containers that can do so pass over the rest without reading it.
-    ...(decode === 'keys' && stream.keepsTimesUnread ? ['-discard', 'nokey'] : []),
-    ...(threads === undefined ? [] : ['-threads', `${threads}`]),
+    ...decoderOptions(request),
     ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
     ...safeInputOptions,
   ]
 }
 
-const skipOptions: Readonly<Record<DecodedFrames, readonly string[]>> = {
-  all: [],
-  references: ['-skip_frame', 'noref'],
-  keys: ['-skip_frame', 'nokey'],
+/**
+ * Key frames are best read alone. Where that would spoil their times, all frames are read and the decoder passes over the
+ * others. It deals frames out to its threads in turn, those too: two key frames never meet, and further threads only cost.
+ */
+const decoderOptions = ({ stream, decode = 'all', threads }: DecodeRequest): readonly string[] => {
+  const isReadWhole = decode === 'keys' && !stream.keepsTimesUnread
+  const count = isReadWhole ? 1 : threads
+  return [
+    ...(count === undefined ? [] : ['-threads', `${count}`]),
+    ...(decode === 'references' ? ['-skip_frame', 'noref'] : []),
+    ...(decode === 'keys' ? ['-skip_frame', 'nokey'] : []),
+    ...(decode === 'keys' && !isReadWhole ? ['-discard', 'nokey'] : []),
+  ]
 }
 
 const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly [string, ...string[]] => [
