@@ -6,36 +6,42 @@ import { findTool } from '../src/video/ffmpeg.ts'
 
 const run = promisify(execFile)
 
-/** A stretch of a clip, in seconds. It begins at the key frame before `from`. */
-export type Stretch = { readonly from: number; readonly to: number }
+/** A stretch of a clip. */
+export type Stretch = {
+  /** Seconds; it begins at the key frame before. */
+  readonly from: number
+  readonly frames: number
+}
+
+export type PlayedOver = {
+  /** Default: the whole clip. */
+  readonly stretch?: Stretch | undefined
+  /** ffmpeg's options of how to write the stream. Default: copied as it is, with the noise of the camera and its encoder. */
+  readonly codec?: readonly string[] | undefined
+}
 
 /**
- * Makes a long video of a clip, or of a stretch of it, played over and over. The stream is copied as it is, so the noise
- * of camera and encoder is the real one.
+ * Makes a long video of a clip, or of a stretch of it, played over and over.
  *
  * @param seconds length of the new video
  * @param target path of the new video, .mp4
  */
-export const playedOver = async (clip: string, seconds: number, target: string, stretch?: Stretch): Promise<string> => {
+export const playedOver = async (
+  clip: string,
+  seconds: number,
+  target: string,
+  { stretch, codec = ['-c', 'copy'] }: PlayedOver = {},
+): Promise<string> => {
   const { path: ffmpeg } = await findTool('ffmpeg')
   const quiet = ['-v', 'error', '-y']
-  const copied = ['-map', '0:v:0', '-c', 'copy']
+  const picture = ['-map', '0:v:0']
   const part = join(target, '..', 'stretch.mp4')
   if (stretch) {
-    const { from, to } = stretch
-    await run(ffmpeg, [...quiet, '-ss', `${from}`, '-t', `${to - from}`, '-i', clip, ...copied, part])
+    const cut = [...picture, '-c', 'copy', '-frames:v', `${stretch.frames}`]
+    await run(ffmpeg, [...quiet, '-ss', `${stretch.from}`, '-i', clip, ...cut, part])
   }
-  await run(ffmpeg, [
-    ...quiet,
-    '-stream_loop',
-    '-1',
-    '-i',
-    stretch ? part : clip,
-    ...copied,
-    '-t',
-    `${seconds}`,
-    target,
-  ])
+  const over = ['-stream_loop', '-1', '-i', stretch ? part : clip]
+  await run(ffmpeg, [...quiet, ...over, ...picture, ...codec, '-t', `${seconds}`, target])
   await rm(part, { force: true })
   return target
 }

@@ -27,7 +27,7 @@ test('a folder without a table has no queries', async () => {
 test('a stretch of a clip is played over until the video is as long as asked for', async () => {
   const clip = join(carriedClips, 'earth.mp4')
   const whole = await playedOver(clip, 70, join(folder, 'whole.mp4'))
-  const part = await playedOver(clip, 40, join(folder, 'part.mp4'), { from: 0, to: 5 })
+  const part = await playedOver(clip, 40, join(folder, 'part.mp4'), { stretch: { from: 0, frames: 125 } })
   expect(await secondsOf([whole])).toBeCloseTo(70, 0)
   expect(await secondsOf([part])).toBeCloseTo(40, 0)
 })
