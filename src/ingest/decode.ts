@@ -1,47 +1,15 @@
-import { resolve } from 'node:path'
 import { VidgrepError } from '../errors.ts'
-import { type PatchPlan, planPatches } from '../frames/views.ts'
-import type { ImageTower } from '../models/model.ts'
-import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+import { planPatches } from '../frames/views.ts'
+import type { VideoFile, VideoRecord } from '../store/store.ts'
 import { fingerprint } from '../video/fingerprint.ts'
 import { frames } from '../video/frames.ts'
 import { probe } from '../video/probe.ts'
-import type { Frame } from '../video/video.ts'
-import { type Catalogue, isDone } from './catalogue.ts'
-import type { VideoResult } from './events.ts'
-import { isGone, mergedFiles, videoFile } from './files.ts'
+import { isDone } from './catalogue.ts'
+import { type DecodeContext, type Decoded, failed, settled } from './decoded.ts'
+import { videoFile } from './files.ts'
 import { type Job, newJob, type Outcome, recordOf, unfinished, wholeFramesOnly } from './job.ts'
-import { type SamplingSettings, settingsLine } from './sampling.ts'
-
-/** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `settled` alone. */
-export type Decoded =
-  | { readonly kind: 'started'; readonly job: Job }
-  | { readonly kind: 'frame'; readonly job: Job; readonly frame: Frame; readonly plan: PatchPlan }
-  | { readonly kind: 'ended'; readonly job: Job; readonly outcome: Outcome }
-  | { readonly kind: 'software'; readonly path: string; readonly reason: string }
-  | { readonly kind: 'settled'; readonly result: VideoResult; readonly bytes: number }
-
-/** What changes how fast frames come, not which. */
-export type Decoding = {
-  /** Threads a video. */
-  readonly threads: number
-  /** ffmpeg's name of a way to decode in hardware. */
-  readonly hwaccel?: string | undefined
-}
-
-export type DecodeContext = {
-  readonly store: Store
-  readonly catalogue: Catalogue
-  /** Videos of this run by fingerprint: a copy joins the job of the first. */
-  readonly running: Map<string, Job>
-  readonly image: ImageTower
-  readonly settings: SamplingSettings
-  readonly decoding: Decoding
-  /** Only the whole frames; the squares are left to another pass. */
-  readonly coarse: boolean
-  /** Index again what is complete. */
-  readonly force: boolean
-}
+import { joinJob, settleKnown } from './known.ts'
+import { settingsLine } from './sampling.ts'
 
 /** One file on its way: nothing to do, a further path of a known video, or frames to be encoded. */
 export async function* decode(path: string, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
@@ -57,7 +25,7 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
     video = await fingerprint(path, { signal })
   } catch (error) {
     signal.throwIfAborted()
-    return yield unreadable(path, error, startedMs)
+    return yield failed(path, error instanceof Error ? error.message : String(error), startedMs)
   }
 
   const known = running.get(video)
@@ -72,30 +40,6 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
   await prepare(job, record, context)
   yield { kind: 'started', job }
   yield* decodeJob(job, context, signal)
-}
-
-/** The content is known, and all of it is there: only its places are new. */
-async function* settleKnown(job: Job, record: VideoRecord, context: DecodeContext): AsyncGenerator<Decoded, void> {
-  job.isSettling = true
-  try {
-    for (const file of job.files) yield settled(await addPath(record, file, context), file, job.startedMs)
-    job.settled.resolve(record)
-  } catch (error) {
-    job.settled.reject(error)
-    throw error
-  }
-}
-
-/** A copy of a video of this run: one more result of its job, or one more path when that is done. */
-async function* joinJob(
-  job: Job,
-  file: VideoFile,
-  context: DecodeContext,
-  startedMs: number,
-): AsyncGenerator<Decoded, void> {
-  if (!job.isSettling) return void job.files.push(file)
-  const record = await job.settled.promise
-  yield settled(await addPath(record, file, context), file, startedMs)
 }
 
 /** What an unfinished run left is kept if it was made with the same settings, else it goes. */
@@ -140,62 +84,3 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
   if (inSoftware !== undefined) yield { kind: 'software', path, reason: inSoftware }
   yield { kind: 'ended', job, outcome }
 }
-
-/** The content is known: the record gets the path, and the points too if the path that they show is gone. */
-const addPath = async (
-  { video }: VideoRecord,
-  file: VideoFile,
-  { store, catalogue }: DecodeContext,
-): Promise<VideoRecord> => {
-  const shown = (await store.record(video))?.files[0]
-  const isMoved = shown === undefined || (shown.path !== file.path && (await isGone(shown.path)))
-  let added: VideoRecord | undefined
-  await catalogue.update(video, (record) => {
-    if (!record) return undefined
-    const files = isMoved ? mergedFiles([file], record.files) : withFile(record.files, file)
-    added = { ...record, files }
-    return added
-  })
-  if (!added) throw new Error(`Expected a record of video ${video}, got none: another process removed it just now`)
-  await catalogue.takeOver(file.path, video)
-  if (isMoved) await store.setPath(video, file.path)
-  return added
-}
-
-/** `files` with `file` added at the end, or brought up to date in its place. */
-const withFile = (files: readonly VideoFile[], file: VideoFile): readonly VideoFile[] =>
-  files.some(({ path }) => path === file.path)
-    ? files.map((known) => (known.path === file.path ? file : known))
-    : [...files, file]
-
-const settled = (record: VideoRecord, file: VideoFile, startedMs: number): Decoded => ({
-  kind: 'settled',
-  bytes: file.bytes,
-  result: {
-    path: file.path,
-    video: record.video,
-    status: record.status,
-    frames: record.frames,
-    points: record.points,
-    encoded: 0,
-    unchanged: 0,
-    seconds: (performance.now() - startedMs) / 1000,
-    ...(record.reason === undefined ? {} : { reason: record.reason }),
-  },
-})
-
-const unreadable = (path: string, error: unknown, startedMs: number): Decoded => ({
-  kind: 'settled',
-  bytes: 0,
-  result: {
-    path: resolve(path),
-    video: null,
-    status: 'failed',
-    frames: 0,
-    points: 0,
-    encoded: 0,
-    unchanged: 0,
-    seconds: (performance.now() - startedMs) / 1000,
-    reason: error instanceof Error ? error.message : String(error),
-  },
-})

@@ -1,6 +1,6 @@
 import type { Encoder } from '../encoder/encoder.ts'
 import type { Point } from '../store/store.ts'
-import type { Decoded } from './decode.ts'
+import type { Decoded } from './decoded.ts'
 import { type Batch, batches, type Passing, type Reached } from './patches.ts'
 import type { Span } from './spans.ts'
 

@@ -2,7 +2,7 @@ import type { Encoder } from '../encoder/encoder.ts'
 import { thumbnailOf } from '../frames/unchanged.ts'
 import type { PlannedPatch } from '../frames/views.ts'
 import { pointId } from '../store/point.ts'
-import type { Decoded } from './decode.ts'
+import type { Decoded } from './decoded.ts'
 import type { Job } from './job.ts'
 import type { Span } from './spans.ts'
 
