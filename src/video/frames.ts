@@ -1,39 +1,15 @@
 import { UsageError } from '../errors.ts'
-import { checkComplete, damaged } from './complete.ts'
-import { openDecoder } from './decoder.ts'
-import { createUnpacker, packingOf } from './graph.ts'
 import { checkReadable } from './input.ts'
-import { dueKeys, roundingSeconds } from './keys.ts'
-import { secondsOf } from './log.ts'
+import { dueKeys, sampleKeys } from './keys.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
-import { framesToDecode, jitterSeconds, type SamplingRule, samplingRule } from './sampling.ts'
-import { DamagedVideoError, type DecodedFrames, type Frame, type VideoInfo, type View } from './video.ts'
-
-export type FramesOptions = {
-  /** Least seconds from one frame taken to the next; 0 for every frame. */
-  readonly everySeconds: number
-  /** The pictures to make of each frame; at least one. */
-  readonly views: readonly View[]
-  /**
-   * Which frames may be taken. `references` is a permission: it comes to bear where frames lie so close that a sample
-   * moves by a small part of `everySeconds` only. @default 'all'
-   */
-  readonly decode?: DecodedFrames | undefined
-  /** Threads that decode. Default: about one a core. */
-  readonly threads?: number | undefined
-  /** Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. */
-  readonly hwaccel?: string | undefined
-  /** Told why hardware that was asked for did not decode; the frames come all the same. */
-  readonly onSoftware?: ((reason: string) => void) | undefined
-  readonly signal?: AbortSignal | undefined
-  /** What `probe` said of the file; asked again where it is missing. */
-  readonly info?: VideoInfo | undefined
-}
+import { sampleAll } from './sample.ts'
+import { framesToDecode, samplingRule } from './sampling.ts'
+import { DamagedVideoError, type Frame, type FramesOptions, type View } from './video.ts'
 
 /**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
- * at least `everySeconds` after the last one taken, out of those that `decode` names (see {@link samplingRule}). Times are the file's own
- * presentation times in seconds.
+ * at least `everySeconds` after the last one taken, out of those that `decode` names (see {@link samplingRule}). Times are
+ * the file's own presentation times in seconds.
  *
  * Frames are pulled: ffmpeg waits while nobody asks. It is gone when the loop is left in any way. Each frame has memory
  * of its own until it is {@link Frame.done}.
@@ -70,79 +46,6 @@ async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerat
   if (due && (yield* sampleKeys(stream, due, rule, options))) return
   yield* sampleAll(stream, decode, rule, options)
 }
-
-/**
- * Decodes key frames alone, as all that are due are among them.
- *
- * @returns whether they all came, each at its time; if not, the rule knows which ones did
- */
-async function* sampleKeys(
-  stream: StreamInfo,
-  due: readonly number[],
-  rule: SamplingRule,
-  { views, threads, signal }: FramesOptions,
-): AsyncGenerator<Frame, boolean> {
-  const unpacker = createUnpacker(packingOf(views))
-  const decoder = await openDecoder({ stream, views, select: rule.expression, decode: 'keys', threads, signal })
-  let next = 0
-  try {
-    for await (const { time, packed, done } of decoder.frames()) {
-      const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
-      if (late > roundingSeconds) return false
-      if (late < -roundingSeconds) {
-        done()
-        continue
-      }
-      const timestampSeconds = secondsOf(time!)
-      rule.takes(timestampSeconds)
-      next += 1
-      yield { timestampSeconds, ...unpacker.unpack(packed, done) }
-    }
-    const { earlyErrors, errors, exitCode } = await decoder.outcome()
-    return next === due.length && earlyErrors.count + errors.count === 0 && exitCode === 0
-  } finally {
-    await decoder.stop()
-  }
-}
-
-async function* sampleAll(
-  stream: StreamInfo,
-  decode: DecodedFrames,
-  rule: SamplingRule,
-  { everySeconds, views, threads, hwaccel, onSoftware, signal }: FramesOptions,
-): AsyncGenerator<Frame> {
-  const unpacker = createUnpacker(packingOf(views))
-  const decoder = await openDecoder({ stream, views, select: rule.expression, decode, threads, hwaccel, signal })
-  let lastSeconds: number | undefined
-  let backTo: number | undefined
-  try {
-    for await (const { time, packed, done } of decoder.frames()) {
-      if (!time) continue
-      const timestampSeconds = secondsOf(time)
-      if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
-      lastSeconds = Math.max(lastSeconds ?? timestampSeconds, timestampSeconds)
-      if (!rule.takes(timestampSeconds)) {
-        done()
-        continue
-      }
-      yield { timestampSeconds, ...unpacker.unpack(packed, done) }
-    }
-    const outcome = await decoder.outcome()
-    await checkComplete(stream, outcome, { lastSeconds, everySeconds, decode, signal })
-    if (backTo !== undefined) throw timesRunBack(stream, backTo, lastSeconds)
-    if (hwaccel !== undefined && outcome.hardware.decodedAs === stream.pixelFormat)
-      onSoftware?.(outcome.hardware.complaint ?? `no hardware here decodes ${stream.codec}`)
-  } finally {
-    await decoder.stop()
-  }
-}
-
-const timesRunBack = (stream: StreamInfo, backTo: number, lastSeconds: number | undefined) =>
-  damaged(
-    stream,
-    `its times begin again at ${backTo.toFixed(1)} s: what shares its time with another frame was left out`,
-    lastSeconds,
-  )
 
 const checkOptions = ({ everySeconds, views }: FramesOptions): void => {
   if (!(everySeconds >= 0 && everySeconds < Number.POSITIVE_INFINITY)) {

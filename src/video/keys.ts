@@ -1,7 +1,10 @@
+import { openDecoder } from './decoder.ts'
+import { createUnpacker, packingOf } from './graph.ts'
+import { secondsOf } from './log.ts'
 import { packets } from './packets.ts'
 import type { StreamInfo } from './probe.ts'
-import { samplingRule } from './sampling.ts'
-import type { DecodedFrames } from './video.ts'
+import { type SamplingRule, samplingRule } from './sampling.ts'
+import type { DecodedFrames, Frame, FramesOptions } from './video.ts'
 
 /** Length in seconds from which on it pays to look: looking takes as long as decoding a second or two. */
 const worthSeconds = 60
@@ -13,7 +16,7 @@ const firstSeconds = 10
 const sliceSeconds = 600
 
 /** ffprobe rounds times to microseconds. */
-export const roundingSeconds = 2e-6
+const roundingSeconds = 2e-6
 
 /** Frames are stored before those that they are made from are shown, by fewer seconds than this. */
 const reorderSeconds = 2
@@ -55,4 +58,38 @@ const shown = async (stream: StreamInfo, from: number, to: number, signal: Abort
     .map(({ pts_time, flags = '' }) => ({ seconds: Number(pts_time), isKey: flags.includes('K') }))
     .filter(({ seconds }) => seconds >= from - roundingSeconds && seconds < to - roundingSeconds)
     .sort((a, b) => a.seconds - b.seconds)
+}
+
+/**
+ * Decodes key frames alone, as all that are due are among them.
+ *
+ * @returns whether they all came, each at its time; if not, the rule knows which ones did
+ */
+export async function* sampleKeys(
+  stream: StreamInfo,
+  due: readonly number[],
+  rule: SamplingRule,
+  { views, threads, signal }: FramesOptions,
+): AsyncGenerator<Frame, boolean> {
+  const unpacker = createUnpacker(packingOf(views))
+  const decoder = await openDecoder({ stream, views, select: rule.expression, decode: 'keys', threads, signal })
+  let next = 0
+  try {
+    for await (const { time, packed, done } of decoder.frames()) {
+      const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
+      if (late > roundingSeconds) return false
+      if (late < -roundingSeconds) {
+        done()
+        continue
+      }
+      const timestampSeconds = secondsOf(time!)
+      rule.takes(timestampSeconds)
+      next += 1
+      yield { timestampSeconds, ...unpacker.unpack(packed, done) }
+    }
+    const { earlyErrors, errors, exitCode } = await decoder.outcome()
+    return next === due.length && earlyErrors.count + errors.count === 0 && exitCode === 0
+  } finally {
+    await decoder.stop()
+  }
 }

@@ -43,6 +43,27 @@ export type Frame = {
   done?(): void
 }
 
+export type FramesOptions = {
+  /** Least seconds from one frame taken to the next; 0 for every frame. */
+  readonly everySeconds: number
+  /** The pictures to make of each frame; at least one. */
+  readonly views: readonly View[]
+  /**
+   * Which frames may be taken. `references` is a permission: it comes to bear where frames lie so close that a sample
+   * moves by a small part of `everySeconds` only. @default 'all'
+   */
+  readonly decode?: DecodedFrames | undefined
+  /** Threads that decode. Default: about one a core. */
+  readonly threads?: number | undefined
+  /** Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. */
+  readonly hwaccel?: string | undefined
+  /** Told why hardware that was asked for did not decode; the frames come all the same. */
+  readonly onSoftware?: ((reason: string) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+  /** What `probe` said of the file; asked again where it is missing. */
+  readonly info?: VideoInfo | undefined
+}
+
 /** The file holds no video that can be decoded: it is skipped or `failed`. */
 export class NotAVideoError extends VidgrepError {
   constructor(message: string, details: { remedy: string; cause?: unknown }) {
