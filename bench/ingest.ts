@@ -29,6 +29,7 @@ const results = await withHome(clips.files[0]!, program, (home) => {
 const { files, videoSeconds, queries } = clips
 const notes = [
   `${files.length} clips, ${videoSeconds.toFixed(1)} s of video, ${queries.length} queries; starter model; squares of 360 px (--grid article).`,
+  'The article leaves out the frame at 0 and takes frames more than a second apart, not a second: so it has fewer to encode.',
   'Whole processes, from start to end; peak MB is what each and all under it held at one moment.',
   ...(missing ? [missing] : []),
 ]

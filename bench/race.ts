@@ -31,12 +31,13 @@ export const race = async (
 
 const speed = (runs: readonly Run[], first: readonly Run[], videoSeconds: number, firstName: string): Row => {
   const rates = runs.map(({ seconds }) => videoSeconds / seconds)
-  const { patches, encoderBusy, peakMB } = middle(runs)
+  const { frames, patches, encoderBusy, peakMB } = middle(runs)
   return {
     videoSecondsASecond: median(rates),
     slowest: Math.min(...rates),
     fastest: Math.max(...rates),
     [`times ${firstName}`]: median(runs.map(({ seconds }, round) => first[round]!.seconds / seconds)),
+    frames,
     patches,
     encoderBusy,
     peakMB,
@@ -45,9 +46,9 @@ const speed = (runs: readonly Run[], first: readonly Run[], videoSeconds: number
 
 /** Of each figure the median over the runs. */
 const middle = (runs: readonly Run[]) => {
-  const of = (figure: 'patches' | 'encoderBusy' | 'peakMB') => {
+  const of = (figure: 'frames' | 'patches' | 'encoderBusy' | 'peakMB') => {
     const known = runs.map((run) => run[figure]).filter((value) => value !== null)
     return known.length > 0 ? median(known) : null
   }
-  return { patches: of('patches'), encoderBusy: of('encoderBusy'), peakMB: of('peakMB') }
+  return { frames: of('frames'), patches: of('patches'), encoderBusy: of('encoderBusy'), peakMB: of('peakMB') }
 }

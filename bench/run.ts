@@ -38,7 +38,7 @@ const race = [folder, '--python', values.python]
 
 const benches: readonly Bench[] = [
   { name: 'ingest', words: race },
-  { name: 'static-camera', words: [...race, '--rounds', '2'] },
+  { name: 'long-video', words: [...race, '--rounds', '2'] },
   { name: 'memory' },
   { name: 'encoder', words: ['--pictures', '96'] },
   { name: 'search' },
