@@ -11,6 +11,7 @@ import type { Model } from './models/model.ts'
 import { checkCount, type OpenIndexOptions, openCollection } from './open.ts'
 import { type SearchQueryOptions, type SearchResult, searchWords } from './search/query.ts'
 import type { Store, VideoRecord } from './store/store.ts'
+import { ffmpegVersions } from './video/ffmpeg.ts'
 
 export { EncoderError } from './encoder/encoder.ts'
 export { UsageError, VidgrepError } from './errors.ts'
@@ -96,6 +97,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     },
     ingest: async function* (paths, { jobs, force, hwaccel, coarse, shard, signal, ...sampling } = {}) {
       checkCount('jobs', jobs)
+      // They answer while the rest loads; what is wrong with them is told where they are needed.
+      ffmpegVersions().catch(() => {})
       const settings = samplingSettings(sampling)
       if (coarse) expectWholeFrames(settings)
       const found = await findFiles(paths, { shard, signal })

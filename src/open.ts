@@ -24,9 +24,9 @@ export type OpenIndexOptions = {
   readonly apiKey?: string
   /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
   readonly device?: DeviceChoice
-  /** Threads of the encoder. Default: the runtime's own choice; for indexing, what was measured to be fastest. */
+  /** Threads of the encoder. Default: one a core for indexing, else the runtime's own choice. */
   readonly threads?: number
-  /** Patches a batch. Default: for indexing, what was measured to be fastest; else 4. */
+  /** Patches a batch. Default: 4; for indexing on a GPU what was measured to be fastest. */
   readonly batchSize?: number
 }
 

@@ -20,9 +20,9 @@ export type ReindexOptions = {
   readonly apiKey?: string
   /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
   readonly device?: DeviceChoice
-  /** Threads of the encoder. Default: what was measured to be fastest. */
+  /** Threads of the encoder. Default: one a core. */
   readonly threads?: number
-  /** Patches a batch. Default: what was measured to be fastest. */
+  /** Patches a batch. Default: 4; on a GPU what was measured to be fastest. */
   readonly batchSize?: number
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number

@@ -2,8 +2,8 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { basename } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
 import type { DeviceChoice, Placement } from '../encoder/device.ts'
+import { type Sessions, sideBySide } from '../encoder/sessions.ts'
 import { openTunedEncoder } from '../encoder/tuned.ts'
-import { tuningKey, tuningMemory } from '../encoder/tuning.ts'
 import { VidgrepError } from '../errors.ts'
 import { modelName } from '../models/list.ts'
 import { loadModel } from '../models/load.ts'
@@ -67,30 +67,31 @@ const examine = async (args: Arguments): Promise<readonly Check[]> => {
   ]
 }
 
-/** One picture and one text through the model; the first picture on a machine also measures what runs best. */
+/** A text and some pictures through the model; the first picture on a GPU also measures what runs best there. */
 const tryModel = async (name: string, choice: DeviceChoice) => {
   const model = await loadModel(name)
+  const pictures = (count: number) => new Uint8Array(count * model.image.size ** 2 * 3)
   const encoder = await openTunedEncoder(model, { device: choice })
   try {
     const startedMs = performance.now()
     await encoder.encodeTexts(['a red car'])
     const textMs = performance.now() - startedMs
-    const picture = new Uint8Array(model.image.size ** 2 * 3)
-    await encoder.encodePictures(picture)
+    await encoder.encodePictures(pictures(1))
+    const count = encoder.batchSize * encoder.batchesAtOnce
     const measuredMs = performance.now()
-    await encoder.encodePictures(picture)
-    const pictureMs = performance.now() - measuredMs
+    await encoder.encodePictures(pictures(count))
+    const picturesPerSecond = (1000 * count) / (performance.now() - measuredMs)
     const { id, dimension, threshold } = model
-    const { pictures, texts } = encoder.placements
+    const { placements, batchSize } = encoder
     return {
       id,
       dimension,
       threshold,
       'first text': `${Math.round(textMs)} ms`,
-      'one picture': `${Math.round(pictureMs)} ms`,
-      pictures: pictures && placementLine(pictures),
-      texts: texts && placementLine(texts),
-      ...(await tuningLines(model.id, choice)),
+      pictures: placements.pictures && placementLine(placements.pictures),
+      texts: placements.texts && placementLine(placements.texts),
+      speed: `${Math.round(picturesPerSecond)} pictures/s, ${batchSize} a batch`,
+      ...(placements.pictures?.device === 'cpu' ? { sessions: sessionsLine(await sideBySide(model)) } : {}),
     }
   } finally {
     await encoder.close()
@@ -104,15 +105,7 @@ const placementLine = ({ device, file, operators, passedOver }: Placement): stri
     ...passedOver.map((other) => `not on ${other.device}: ${other.reason}`),
   ].join('; ')
 
-const tuningLines = async (modelId: string, choice: DeviceChoice): Promise<Record<string, unknown>> => {
-  const tuning = await tuningMemory().read(tuningKey(modelId, choice))
-  if (!tuning) return {}
-  const { batchSize, threads, picturesPerSecond, measuredAt } = tuning
-  return {
-    batch: `${batchSize} (${picturesPerSecond} pictures/s, measured ${measuredAt.slice(0, 10)})`,
-    threads: threads ?? "the runtime's own choice",
-  }
-}
+const sessionsLine = ({ sessions, threads }: Sessions): string => `${sessions}, of ${threads} threads each`
 
 const tryStore = async (location: string, collection: string, apiKey: string | undefined) => {
   try {

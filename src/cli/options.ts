@@ -56,13 +56,13 @@ export const encodingOptions = <T>(yargs: Argv<T>) =>
       type: 'number',
       requiresArg: true,
       describe: 'Threads of the encoder',
-      defaultDescription: 'measured',
+      defaultDescription: 'one a core',
     })
     .option('batch', {
       type: 'number',
       requiresArg: true,
       describe: 'Patches encoded at once',
-      defaultDescription: 'measured',
+      defaultDescription: '4; measured on a GPU',
     })
 
 export const jsonOption = <T>(yargs: Argv<T>) =>

@@ -17,9 +17,11 @@ export type Encoder = {
   readonly model: Model
   /** Pictures a batch that run best, may change from one call to the next; callers may send fewer. */
   readonly batchSize: number
+  /** Batches to hand over before the first is awaited, so that the encoder never waits; may change as well. */
+  readonly batchesAtOnce: number
   /** What pictures and texts are computed on, as soon as some were. */
   readonly placements: { readonly pictures?: Placement; readonly texts?: Placement }
-  /** Seconds that the model has computed so far, loading not counted. */
+  /** Seconds that the model has computed so far, loading not counted; of several sessions, on average. */
   readonly busy: { readonly seconds: number }
   /** Begins to load the image tower, for who is about to have pictures. What fails is told with the first of them. */
   load(): void
@@ -37,8 +39,13 @@ export type Encoder = {
 }
 
 export type OpenEncoder = {
-  /** Threads that the runtime computes with, 1 or more. Default: the runtime's own choice, one a physical core. */
+  /** Threads that a session computes with, 1 or more. Default: the runtime's own choice, one a physical core. */
   readonly threads?: number | undefined
+  /**
+   * Sessions side by side on a CPU, 1 or more: each holds the image tower once more and runs batches of its own. Several
+   * of one thread compute more than one of several threads, as no thread waits for another after each operator. @default 1
+   */
+  readonly sessions?: number | undefined
   /** Most pictures that run at once, 1 or more. Default: {@link defaultBatchSize}. */
   readonly batchSize?: number | undefined
   /** Where to compute. Asked for by name, another one is never taken. @default 'auto' */

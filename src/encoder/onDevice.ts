@@ -10,6 +10,7 @@ export type Placed<Run> = Tower<Run> & { readonly placement: Placement }
 export type OnDevice<Run> = {
   /** In the order in which they are tried; one alone was asked for by name. */
   readonly candidates: readonly Device[]
+  /** Threads on the CPU; beside another device the runtime chooses. */
   readonly threads: number | undefined
   /** The tower's file on a device. */
   readonly fileFor: (device: Device) => string
@@ -58,7 +59,7 @@ const onGpu = async <Run>(
 ): Promise<Placed<Run>> => {
   const folder = await mkdtemp(join(tmpdir(), 'vidgrep-profile-'))
   try {
-    const settings = { device, threads: options.threads, profile: join(folder, 'run') }
+    const settings = { device, threads: undefined, profile: join(folder, 'run') }
     const tower = await options.open(options.fileFor(device), settings)
     try {
       // The first run also compiles and warms up: the second one shows how it is.

@@ -4,12 +4,12 @@ import type { Model } from '../models/model.ts'
 import { deviceChoice, type Placement } from './device.ts'
 import { defaultBatchSize, type Encoder, EncoderError, type OpenEncoder } from './encoder.ts'
 import type { Answer } from './messages.ts'
+import { openPool } from './pool.ts'
 import { createQueue } from './queue.ts'
 import { createSlabs } from './slabs.ts'
 import { unitVectors } from './vectors.ts'
-import { startWorker } from './workerHandle.ts'
 
-/** Batches inside the worker: one that runs, and one that waits, so that no time passes between the two. */
+/** Batches inside a session's worker: one that runs, and one that waits, so that no time passes between the two. */
 const inFlight = 2
 
 /**
@@ -19,40 +19,35 @@ const inFlight = 2
  * @throws UsageError if an option is out of range
  */
 export const openEncoder = async (model: Model, options: OpenEncoder = {}): Promise<Encoder> => {
-  const { signal, threads = restrictedThreads(), batchSize = defaultBatchSize, device = 'auto' } = options
+  const { signal, threads = restrictedThreads(), batchSize = defaultBatchSize, device = 'auto', sessions = 1 } = options
   signal?.throwIfAborted()
   if (threads !== undefined) expectCount('threads', threads)
   expectCount('batchSize', batchSize)
+  expectCount('sessions', sessions)
 
-  const worker = startWorker({ model, batchSize, threads, device: deviceChoice(device) })
-  const queue = createQueue(inFlight)
+  const pool = openPool({ model, batchSize, threads, device: deviceChoice(device) }, sessions)
+  const queue = createQueue(inFlight * sessions)
   const pictureBytes = model.image.size ** 2 * 3
-  const slabs = createSlabs(batchSize * pictureBytes, inFlight + 1)
+  const slabs = createSlabs(batchSize * pictureBytes, inFlight * sessions + 1)
   const placements: { pictures?: Placement; texts?: Placement } = {}
   const busy = { seconds: 0 }
   const rows = (count: number, of: 'pictures' | 'texts') => (answer: Answer) => {
     placements[of] = answer.placement
-    busy.seconds += answer.busyMs / 1000
+    busy.seconds += answer.busyMs / 1000 / pool.size
     return unitVectors(answer, count, model.dimension)
   }
 
   const encodeBatch = (batch: Uint8Array, stop: AbortSignal | undefined) => {
     const count = batch.length / pictureBytes
     const pixels = slabs.fill(batch)
-    const run = () => worker.run({ kind: 'pictures', count, pixels })
+    const run = () => pool.encodePictures({ kind: 'pictures', count, pixels })
     return queue.add(run, { signal: stop, done: () => slabs.release(pixels) }).then(rows(count, 'pictures'))
-  }
-
-  let loading: Promise<unknown> | undefined
-  const load = (): void => {
-    loading ??= queue.add(() => worker.run({ kind: 'pictures', count: 0, pixels: new SharedArrayBuffer(0) }))
-    loading.catch(() => {})
   }
 
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
     signal?.removeEventListener('abort', close)
-    closing ??= worker.close(signal?.aborted ? signal.reason : undefined)
+    closing ??= pool.close(signal?.aborted ? signal.reason : undefined)
     return closing
   }
   signal?.addEventListener('abort', close)
@@ -60,9 +55,12 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
   return {
     model,
     batchSize,
+    get batchesAtOnce() {
+      return inFlight * pool.size
+    },
     placements,
     busy,
-    load,
+    load: () => void pool.load().catch(() => {}),
     encodePictures: async (pixels, { signal: stop } = {}) => {
       stop?.throwIfAborted()
       expectPictures(pixels.length, model)
@@ -73,7 +71,7 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
       stop?.throwIfAborted()
       const batches = slices(texts.length, batchSize).map(async ([from, to]) => {
         const batch = texts.slice(from, to)
-        const answer = await queue.add(() => worker.run({ kind: 'texts', texts: batch }), { signal: stop })
+        const answer = await queue.add(() => pool.encodeTexts(batch), { signal: stop })
         for (const i of answer.truncated) onTruncated?.(batch[i]!)
         return rows(batch.length, 'texts')(answer)
       })

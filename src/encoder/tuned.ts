@@ -1,36 +1,41 @@
 import type { Model } from '../models/model.ts'
-import { defaultBatchSize, type Encoder, type OpenEncoder } from './encoder.ts'
+import { defaultBatchSize, type EncodeOptions, type Encoder, type OpenEncoder } from './encoder.ts'
 import { openEncoder, slices } from './open.ts'
 import { untilAborted } from './queue.ts'
-import { type Choice, largestBatch, type TuneOptions, tune } from './tune.ts'
-import { type TuningMemory, tuningKey, tuningMemory } from './tuning.ts'
+import { sideBySide } from './sessions.ts'
+import { largestBatch, type TuneOptions, tune } from './tune.ts'
+import { type Tuning, type TuningMemory, tuningKey, tuningMemory } from './tuning.ts'
 
-export type OpenTuned = OpenEncoder &
+export type OpenTuned = Omit<OpenEncoder, 'sessions'> &
   TuneOptions & {
     /** Default: a file in the cache folder. */
     readonly memory?: TuningMemory | undefined
+    readonly open?: typeof openEncoder | undefined
   }
 
 /**
- * An encoder for much work: threads and batch size that were not given are measured before the first picture is encoded,
- * once a model and machine, and remembered. Nothing is measured as long as no picture comes.
+ * An encoder for much work: on a CPU several sessions side by side; on a GPU the batch size, if it was not given, is
+ * measured before the first picture is encoded, once a model and machine, and remembered. Nothing is measured as long as
+ * no picture comes.
+ *
+ * @param options `threads` are those of all sessions together
  */
 export const openTunedEncoder = async (model: Model, options: OpenTuned = {}): Promise<Encoder> => {
-  const { memory = tuningMemory(), open = openEncoder, threads, batchSize } = options
-  if (threads !== undefined && batchSize !== undefined) return open(model, options)
+  const { memory = tuningMemory(), open = openEncoder, batchSize } = options
+  const shared = { ...options, ...(await sideBySide(model, options.threads)) }
+  if (batchSize !== undefined) return open(model, shared)
   const key = tuningKey(model.id, options.device ?? 'auto')
   const known = await memory.read(key)
   if (!known) {
-    const complete = threads === undefined && batchSize === undefined
-    return measuring(model, options, async ({ tuning }) => complete && memory.write(key, tuning))
+    const first = await open(model, { ...shared, batchSize: largestBatch })
+    return measuring(first, options, (tuning) => memory.write(key, tuning))
   }
-  const encoder = await open(model, {
-    ...options,
-    threads: threads ?? known.threads,
-    batchSize: batchSize ?? known.batchSize,
-  })
+  const encoder = await open(model, { ...shared, batchSize: known.batchSize })
   return {
     ...encoder,
+    get batchesAtOnce() {
+      return encoder.batchesAtOnce
+    },
     encodePictures: async (pixels, given) => {
       const embeddings = await encoder.encodePictures(pixels, given)
       // A GPU that came or went makes what is remembered worthless: the next run measures anew.
@@ -41,54 +46,48 @@ export const openTunedEncoder = async (model: Model, options: OpenTuned = {}): P
   }
 }
 
-/** Measures at the first picture; the encoder that did best then goes on. */
-const measuring = async (
-  model: Model,
-  options: OpenTuned,
-  remember: (choice: Choice) => Promise<unknown>,
-): Promise<Encoder> => {
-  const { open = openEncoder, batchSize } = options
-  const first = await open(model, { ...options, batchSize: batchSize ?? largestBatch })
-  const pictureBytes = model.image.size ** 2 * 3
-  let current = { encoder: first, batchSize: batchSize ?? defaultBatchSize }
-  let ready: Promise<void> | undefined
+/** Measures at the first picture. */
+const measuring = (encoder: Encoder, options: TuneOptions, remember: (tuning: Tuning) => Promise<void>): Encoder => {
+  const pictureBytes = encoder.model.image.size ** 2 * 3
+  let batchSize = defaultBatchSize
+  let isReady = false
+  let loading: Promise<void> | undefined
 
   const choose = async (): Promise<void> => {
-    const choice = await tune(first, options)
-    current = { encoder: choice.encoder, batchSize: choice.tuning.batchSize }
-    await remember(choice)
+    const tuning = await tune(encoder, options)
+    if (tuning) {
+      batchSize = tuning.batchSize
+      await remember(tuning)
+    }
+    isReady = true
   }
   const load = (): Promise<void> => {
-    ready ??= choose()
-    ready.catch(() => {})
-    return ready
+    loading ??= choose()
+    loading.catch(() => {})
+    return loading
+  }
+  const inBatches = async (pixels: Uint8Array, given: EncodeOptions): Promise<readonly Float32Array[]> => {
+    const parts = slices(pixels.length, batchSize * pictureBytes)
+    return (
+      await Promise.all(parts.map(([from, to]) => encoder.encodePictures(pixels.subarray(from, to), given)))
+    ).flat()
   }
   return {
-    model,
+    ...encoder,
     get batchSize() {
-      return current.batchSize
+      return batchSize
     },
-    get placements() {
-      return current.encoder.placements
-    },
-    get busy() {
-      return current.encoder.busy
+    get batchesAtOnce() {
+      return encoder.batchesAtOnce
     },
     load,
     encodePictures: async (pixels, given = {}) => {
+      if (isReady) return inBatches(pixels, given)
       given.signal?.throwIfAborted()
       // The caller may overwrite its pixels while they wait.
       const kept = pixels.slice()
       await untilAborted(load(), given.signal)
-      const parts = slices(kept.length, current.batchSize * pictureBytes)
-      const encoded = parts.map(([from, to]) => current.encoder.encodePictures(kept.subarray(from, to), given))
-      return (await Promise.all(encoded)).flat()
-    },
-    encodeTexts: (texts, given) => current.encoder.encodeTexts(texts, given),
-    close: async () => {
-      await first.close()
-      await ready?.catch(() => {})
-      await current.encoder.close()
+      return inBatches(kept, given)
     },
   }
 }

@@ -8,8 +8,6 @@ import type { Device, DeviceChoice } from './device.ts'
 /** What was measured to run best. */
 export type Tuning = {
   readonly batchSize: number
-  /** `undefined`: the runtime's own choice. */
-  readonly threads?: number | undefined
   readonly picturesPerSecond: number
   /** What it was measured on. */
   readonly device: Device

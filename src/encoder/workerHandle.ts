@@ -2,7 +2,6 @@ import { Worker } from 'node:worker_threads'
 import type { Model } from '../models/model.ts'
 import { EncoderError } from './encoder.ts'
 import { type Answer, closeMessage, type Failure, type FromWorker, type Task, type WorkerSettings } from './messages.ts'
-import { closeGate, createGate } from './nativeGate.ts'
 
 /** The worker's end on this side: a task goes in, a promise comes out. */
 export type WorkerHandle = {
@@ -14,11 +13,8 @@ export type WorkerHandle = {
 type Waiting = { readonly resolve: (answer: Answer) => void; readonly reject: (error: unknown) => void }
 
 /** Starts the worker. It keeps the process alive only while it has something to do. */
-export const startWorker = (options: Omit<WorkerSettings, 'gate'>): WorkerHandle => {
-  const settings = { ...options, gate: createGate() }
+export const startWorker = (settings: WorkerSettings): WorkerHandle => {
   const worker = spawn(settings)
-  const atExit = () => closeGate(settings.gate)
-  process.on('exit', atExit)
   const waiting = new Map<number, Waiting>()
   let ended: unknown
   let nextId = 0
@@ -40,7 +36,6 @@ export const startWorker = (options: Omit<WorkerSettings, 'gate'>): WorkerHandle
   worker.on('error', (cause) => end(crashed(`: ${cause.message}`, cause)))
   const exited = new Promise<void>((resolve) => {
     worker.on('exit', (code) => {
-      process.off('exit', atExit)
       end(crashed(` (exit code ${code})`))
       resolve()
     })

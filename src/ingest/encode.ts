@@ -21,21 +21,21 @@ export type EncodeOptions = {
 }
 
 /**
- * Frames of all videos → batches → points. While one batch is in the encoder the next one is filled and handed over, so
- * that the encoder never waits: two batches are in flight, batchSize × size² × 3 bytes each (0.6 MB at 4 × 224²).
+ * Frames of all videos → batches → points. While some batches are in the encoder the next one is filled and handed over,
+ * so that the encoder never waits: two are in flight for each of its sessions, batchSize × size² × 3 bytes each (0.6 MB
+ * at 4 × 224²).
  */
 export async function* encode(
   decoded: AsyncIterable<Decoded>,
   encoder: Encoder,
   options: EncodeOptions = {},
 ): AsyncGenerator<Embedded> {
-  let previous: (() => Promise<Embedded>) | undefined
+  const underWay: (() => Promise<Embedded>)[] = []
   for await (const batch of batches(decoded, encoder)) {
-    const current = embed(batch, encoder, options)
-    if (previous) yield await previous()
-    previous = current
+    underWay.push(embed(batch, encoder, options))
+    while (underWay.length >= encoder.batchesAtOnce) yield await underWay.shift()!()
   }
-  if (previous) yield await previous()
+  for (const embedded of underWay) yield await embedded()
 }
 
 /** Hands the batch to the encoder at once; what comes back is to be called in the order of the batches. */

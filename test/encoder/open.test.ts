@@ -91,8 +91,57 @@ describe('an open encoder', () => {
   })
 })
 
+describe('several sessions side by side', () => {
+  test('share the batches out, and answer each with its own embeddings', async () => {
+    const pixels = noise(14)
+    const one = await openEncoder(model, { threads: 1 })
+    const expected = await one.encodePictures(pixels)
+    await one.close()
+    const encoder = await openEncoder(model, { threads: 1, sessions: 3, batchSize: 2 })
+    const found = await encoder.encodePictures(pixels)
+    const [text] = await encoder.encodeTexts(['a dog'])
+    expect(text).toHaveLength(model.dimension)
+    expect(encoder.batchesAtOnce).toBe(6)
+    for (const [i, embedding] of found.entries()) {
+      expect(Math.max(...embedding.map((x, k) => Math.abs(x - expected[i]![k]!)))).toBeLessThan(1e-5)
+    }
+    await encoder.close()
+  })
+
+  test('compute at the same time', async () => {
+    const encoder = await openEncoder(model, { threads: 1, sessions: 2, batchSize: 4 })
+    await encoder.encodePictures(noise(1))
+    const pixels = noise(64)
+    const before = encoder.busy.seconds
+    const startedMs = performance.now()
+    await encoder.encodePictures(pixels)
+    const busySeconds = 2 * (encoder.busy.seconds - before)
+    // One alone cannot compute for longer than the time that passes.
+    expect(busySeconds).toBeGreaterThan((1.2 * (performance.now() - startedMs)) / 1000)
+    await encoder.close()
+  })
+
+  test('end together, also while they load or encode', async () => {
+    for (const pictures of [0, 1]) {
+      const encoder = await openEncoder(model, { threads: 1, sessions: 3, batchSize: 2 })
+      if (pictures > 0) await encoder.encodePictures(noise(pictures))
+      const running = codeOf(encoder.encodePictures(noise(40)))
+      await encoder.close()
+      expect(await running).toBe('encoder-closed')
+    }
+  })
+
+  test('are refused together where the model is damaged, and texts still work', async () => {
+    const wrong = { ...model, image: { ...model.image, output: 'nothing' } }
+    const encoder = await openEncoder(wrong, { threads: 1, sessions: 2 })
+    expect(await codeOf(encoder.encodePictures(noise(9)))).toBe('model-unreadable')
+    expect(await encoder.encodeTexts(['a dog'])).toHaveLength(1)
+    await encoder.close()
+  })
+})
+
 describe('openEncoder', () => {
-  test.each([{ threads: 0 }, { batchSize: 0 }, { batchSize: 1.5 }, { threads: Number.NaN }])(
+  test.each([{ threads: 0 }, { batchSize: 0 }, { batchSize: 1.5 }, { threads: Number.NaN }, { sessions: 0 }])(
     'refuses %o',
     async (options) => {
       await expect(openEncoder(model, options)).rejects.toThrow(UsageError)
@@ -178,14 +227,14 @@ describe('a damaged model', () => {
 })
 
 /** Runs a script with an open `encoder`, its `model` and one `picture` in a process of its own. */
-const runScript = (body: string) => {
+const runScript = (body: string, options = '{}') => {
   const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../../src', path))
   const script = `
     import { openEncoder } from ${source('encoder/open.ts')}
     import { loadModel } from ${source('models/load.ts')}
     const model = await loadModel('starter')
     const pictures = (count) => new Uint8Array(count * model.image.size ** 2 * 3)
-    const encoder = await openEncoder(model)
+    const encoder = await openEncoder(model, ${options})
     ${body}`
   return promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
     cwd: join(import.meta.dirname, '../..'),
@@ -210,13 +259,18 @@ describe('a process with an open encoder', () => {
   })
 
   test.each([
-    ['while the model loads', ''],
-    ['while a batch runs', 'await encoder.encodePictures(pictures(1))'],
-  ])('can be ended %s, with the exit code that was asked for', async (_, before) => {
-    const ended = runScript(`
+    ['while the model loads', '', '{}'],
+    ['while a batch runs', 'await encoder.encodePictures(pictures(1))', '{}'],
+    ['while several sessions load', '', '{ sessions: 3, threads: 1 }'],
+    ['while several batches run', 'await encoder.encodePictures(pictures(1))', '{ sessions: 3, threads: 1 }'],
+  ])('can be ended %s, with the exit code that was asked for', async (_, before, options) => {
+    const ended = runScript(
+      `
       ${before}
       encoder.encodePictures(pictures(80))
-      setTimeout(() => process.exit(7), 100)`)
+      setTimeout(() => process.exit(7), 100)`,
+      options,
+    )
     await expect(ended).rejects.toMatchObject({ code: 7, stderr: '' })
   })
 })

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Device } from '../../src/encoder/device.ts'
+import type { Device, Placement } from '../../src/encoder/device.ts'
 import type { Encoder, OpenEncoder } from '../../src/encoder/encoder.ts'
 import { openEncoder } from '../../src/encoder/open.ts'
 import { openTunedEncoder } from '../../src/encoder/tuned.ts'
@@ -17,35 +17,33 @@ type Machine = {
   readonly loadMs: number
   readonly device?: Device
   /** Milliseconds that a batch takes. */
-  readonly batchMs: (count: number, threads: number | undefined) => number
+  readonly batchMs: (count: number) => number
 }
 
 /** Encoders of a machine with a clock of its own, and what was done with them. */
-const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
+const machine = ({ loadMs, device = 'cuda', batchMs }: Machine) => {
   let nowMs = 0
   const opened: OpenEncoder[] = []
-  const closed: OpenEncoder[] = []
   const batches: number[] = []
   const open = async (_: unknown, options: OpenEncoder = {}): Promise<Encoder> => {
     opened.push(options)
-    let placements: Encoder['placements'] = {}
+    const placements: { pictures?: Placement } = {}
     return {
       model,
       batchSize: options.batchSize ?? 4,
+      batchesAtOnce: 2,
       busy: { seconds: 0 },
       load: () => {},
-      get placements() {
-        return placements
-      },
+      placements,
       encodePictures: async (pixels) => {
         const count = pixels.length / pictureBytes
         batches.push(count)
-        nowMs += batchMs(count, options.threads) + (placements.pictures ? 0 : loadMs)
-        placements = { pictures: { device, file: model.image.file, passedOver: [] } }
+        nowMs += batchMs(count) + (placements.pictures ? 0 : loadMs)
+        placements.pictures = { device, file: model.image.file, passedOver: [] }
         return Array.from({ length: count }, (_, i) => Float32Array.of(i))
       },
       encodeTexts: async () => [],
-      close: async () => void (closed.includes(options) || closed.push(options)),
+      close: async () => {},
     }
   }
   const known = new Map<string, Tuning | undefined>()
@@ -53,7 +51,7 @@ const machine = ({ loadMs, device = 'cpu', batchMs }: Machine) => {
     read: async (key) => known.get(key),
     write: async (key, tuning) => void known.set(key, tuning),
   }
-  return { opened, closed, batches, known, elapsed: () => nowMs, options: { open, memory, now: () => nowMs } }
+  return { opened, batches, known, elapsed: () => nowMs, options: { open, memory, now: () => nowMs } }
 }
 
 /** `each` milliseconds a picture and `start` a batch. */
@@ -69,33 +67,42 @@ describe('openTunedEncoder', () => {
     expect(encoder.batchSize).toBe(4)
   })
 
-  test('takes the size that runs fastest and remembers it', async () => {
-    const { known, options } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
+  test('takes the size that runs fastest on a GPU and remembers it', async () => {
+    const { known, options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
     const encoder = await openTunedEncoder(model, options)
     expect(await encoder.encodePictures(pictures(3))).toHaveLength(3)
     expect(encoder.batchSize).toBe(64)
     const key = tuningKey(model.id, 'auto')
     expect([...known.keys()]).toEqual([key])
-    expect(known.get(key)).toMatchObject({
-      batchSize: 64,
-      threads: undefined,
-      device: 'cuda',
-      picturesPerSecond: 188.2,
-    })
+    expect(known.get(key)).toMatchObject({ batchSize: 64, device: 'cuda', picturesPerSecond: 188.2 })
   })
 
-  test('keeps the default on a CPU, whatever is faster alone', async () => {
-    const { options } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+  test('takes the smallest size where none is clearly faster than the default', async () => {
+    const { options } = machine({ loadMs: 100, batchMs: linear(0, 5) })
     const encoder = await openTunedEncoder(model, options)
     await encoder.encodePictures(pictures(1))
+    expect(encoder.batchSize).toBe(16)
+  })
+
+  test('measures and remembers nothing on a CPU', async () => {
+    const { batches, known, options } = machine({ loadMs: 100, device: 'cpu', batchMs: linear(20, 5) })
+    const encoder = await openTunedEncoder(model, options)
+    await encoder.encodePictures(pictures(6))
+    expect(batches).toEqual([1, 4, 2])
     expect(encoder.batchSize).toBe(4)
+    expect(known.size).toBe(0)
   })
 
-  test('tries larger sizes on a GPU', async () => {
-    const { options } = machine({ loadMs: 500, device: 'cuda', batchMs: linear(4, 0.5) })
-    const encoder = await openTunedEncoder(model, options)
-    await encoder.encodePictures(pictures(1))
-    expect(encoder.batchSize).toBe(64)
+  test('opens a session a core, or a thread that was asked for', async () => {
+    const { opened, options } = machine({ loadMs: 100, device: 'cpu', batchMs: linear(0, 5) })
+    await openTunedEncoder(model, options)
+    await openTunedEncoder(model, { ...options, threads: 3 })
+    await openTunedEncoder(model, { ...options, threads: 3, batchSize: 8 })
+    expect(opened).toMatchObject([
+      { sessions: availableParallelism(), threads: 1 },
+      { sessions: 3, threads: 1 },
+      { sessions: 3, threads: 1, batchSize: 8 },
+    ])
   })
 
   test('stops when the time for it is over: a heavy model gets the default after two pictures', async () => {
@@ -115,56 +122,22 @@ describe('openTunedEncoder', () => {
     expect(elapsed()).toBeLessThanOrEqual(300 + 2 * each + 1200 + 300)
   })
 
-  test.runIf(availableParallelism() > 1)(
-    'takes a thread a core where that is faster, and closes the other',
-    async () => {
-      const all = availableParallelism()
-      const { opened, closed, known, options } = machine({
-        loadMs: 100,
-        batchMs: (count, threads) => (threads === all ? 3 : 5) * count,
-      })
-      const encoder = await openTunedEncoder(model, options)
-      await encoder.encodePictures(pictures(1))
-      expect(opened.map(({ threads }) => threads)).toEqual([undefined, all])
-      expect(closed).toEqual([opened[0]])
-      expect([...known.values()]).toMatchObject([{ threads: all }])
-      await encoder.close()
-      expect(closed).toHaveLength(2)
-    },
-  )
-
-  test('keeps the threads of the runtime where more do no better, and closes the other encoder', async () => {
-    const { opened, closed, options } = machine({ loadMs: 100, batchMs: linear(0, 5) })
-    const encoder = await openTunedEncoder(model, options)
-    await encoder.encodePictures(pictures(1))
-    expect(closed).toEqual(opened.slice(1))
-  })
-
-  test('measures nothing where both were given, or are remembered', async () => {
+  test('measures nothing where the size was given, or is remembered', async () => {
     const given = machine({ loadMs: 100, batchMs: linear(0, 5) })
-    await (await openTunedEncoder(model, { ...given.options, threads: 1, batchSize: 5 })).encodePictures(pictures(1))
+    await (await openTunedEncoder(model, { ...given.options, batchSize: 5 })).encodePictures(pictures(1))
     expect(given.batches).toEqual([1])
-    const { options, batches, opened } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
+    const { options, batches, opened } = machine({ loadMs: 100, batchMs: linear(20, 5) })
     await (await openTunedEncoder(model, options)).encodePictures(pictures(1))
     batches.length = 0
     const again = await openTunedEncoder(model, options)
     expect(again.batchSize).toBe(64)
     await again.encodePictures(pictures(64))
     expect(batches).toEqual([64])
-    expect(opened.at(-1)).toMatchObject({ batchSize: 64, threads: undefined })
-  })
-
-  test('measures with what was given, and does not remember half a choice', async () => {
-    const { batches, opened, known, options } = machine({ loadMs: 100, device: 'cuda', batchMs: linear(20, 5) })
-    const encoder = await openTunedEncoder(model, { ...options, threads: 1 })
-    await encoder.encodePictures(pictures(1))
-    expect(opened).toHaveLength(1)
-    expect(batches).toContain(64)
-    expect([...known.values()]).toEqual([])
+    expect(opened.at(-1)).toMatchObject({ batchSize: 64 })
   })
 
   test('forgets what was measured on a device that is not there any more', async () => {
-    const { options, known } = machine({ loadMs: 100, batchMs: linear(20, 5) })
+    const { options, known } = machine({ loadMs: 100, device: 'cpu', batchMs: linear(20, 5) })
     const key = tuningKey(model.id, 'auto')
     known.set(key, { batchSize: 64, device: 'cuda', picturesPerSecond: 900, measuredAt: '2026-01-01T00:00:00.000Z' })
     await (await openTunedEncoder(model, options)).encodePictures(pictures(1))
@@ -189,26 +162,35 @@ describe('with the real runtime', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  test('an encoder that measures gives the same embeddings, and leaves what it found for the next one', async () => {
-    const file = join(folder, 'cache/tuning.json')
-    const pixels = Uint8Array.from({ length: 3 * pictureBytes }, (_, i) => (i * 31) % 251)
+  test('gives the same embeddings as a single session', async () => {
+    const pixels = Uint8Array.from({ length: 9 * pictureBytes }, (_, i) => (i * 31) % 251)
     const plain = await openEncoder(model)
     const expected = await plain.encodePictures(pixels)
     await plain.close()
-    const tuned = await openTunedEncoder(model, { memory: tuningMemory(file), budgetMs: 300 })
+    const tuned = await openTunedEncoder(model, { memory: tuningMemory(join(folder, 'cache/tuning.json')) })
     const running = tuned.encodePictures(pixels)
     pixels.fill(0)
     const found = await running
+    expect(found).toHaveLength(expected.length)
     for (const [i, embedding] of found.entries()) {
       expect(Math.max(...embedding.map((x, k) => Math.abs(x - expected[i]![k]!)))).toBeLessThan(1e-5)
     }
     expect(tuned.placements.pictures?.device).toBe('cpu')
     await tuned.close()
-    const remembered = JSON.parse(await readFile(file, 'utf8'))[tuningKey(model.id, 'auto')]
-    expect(remembered).toMatchObject({ batchSize: tuned.batchSize, device: 'cpu' })
-    const again = await openTunedEncoder(model, { memory: tuningMemory(file) })
-    expect(again.batchSize).toBe(remembered.batchSize)
-    await again.close()
+  })
+
+  test('what was found is there for the next one', async () => {
+    const file = join(folder, 'cache/tuning.json')
+    const tuning: Tuning = {
+      batchSize: 32,
+      device: 'cuda',
+      picturesPerSecond: 900,
+      measuredAt: '2026-01-01T00:00:00.000Z',
+    }
+    await tuningMemory(file).write(tuningKey(model.id, 'auto'), tuning)
+    const encoder = await openTunedEncoder(model, { memory: tuningMemory(file) })
+    expect(encoder.batchSize).toBe(32)
+    await encoder.close()
   })
 
   test('an encoder that is closed while it measures rejects what waits', async () => {
