@@ -105,6 +105,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       const encoder = await collection.encoder(openTunedEncoder)
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
+      // In a new collection every video is new: the model loads while the store is made.
+      if (!collection.store && found.paths.length > 0) encoder.load()
       await collection.openForWriting(signal)
       yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
     },

@@ -3,9 +3,10 @@ import { sep } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
 import type { Store } from '../store/store.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
+import { openLauncher } from '../video/launcher.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { decode } from './decode.ts'
-import type { DecodeContext } from './decoded.ts'
+import type { DecodeContext, Decoded } from './decoded.ts'
 import { encode } from './encode.ts'
 import type { IngestEvent, VideoResult } from './events.ts'
 import { isGone } from './files.ts'
@@ -91,7 +92,11 @@ async function* coarsePass(
 }
 
 /** Several videos side by side; the cores are shared out among them. */
-const decodeAll = (paths: readonly string[], catalogue: Catalogue, options: IngestOptions) => {
+async function* decodeAll(
+  paths: readonly string[],
+  catalogue: Catalogue,
+  options: IngestOptions,
+): AsyncGenerator<Decoded> {
   const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, signal } = options
   const { coarse = false, force = false } = options
   const cores = availableParallelism()
@@ -107,7 +112,12 @@ const decodeAll = (paths: readonly string[], catalogue: Catalogue, options: Inge
     force,
   }
   const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))
-  return merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })
+  const launcher = openLauncher()
+  try {
+    yield* merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })
+  } finally {
+    launcher.close()
+  }
 }
 
 /** Holds the time that the encoder computed against the time that passed. */

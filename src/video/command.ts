@@ -1,10 +1,7 @@
-import type { ChildProcess } from 'node:child_process'
-import type { PassThrough } from 'node:stream'
 import ffmpeg from 'fluent-ffmpeg'
-import { FfmpegError, isAtLeast, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
+import { isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import { filterGraph } from './graph.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
-import type { Log } from './log.ts'
 import type { StreamInfo } from './probe.ts'
 import type { DecodedFrames, View } from './video.ts'
 
@@ -24,54 +21,17 @@ export type DecodeRequest = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** fluent-ffmpeg builds the command and starts it; what ffmpeg says goes to `log`, raw pictures to `output`. */
-export const spawnFfmpeg = (
-  request: DecodeRequest,
-  tool: ToolVersion,
-  log: Log,
-  output: PassThrough,
-): Promise<ChildProcess> =>
-  new Promise((resolve, reject) => {
-    const command = ffmpeg(inputUrl(request.stream.path), { stdoutLines: 10 })
-    const internals = command as unknown as Internals
-    prepare(internals, toolEnvironment(tool))
-    command
-      .setFfmpegPath(tool.path)
-      .inputOptions(...inputOptions(request))
-      .outputOptions(...outputOptions(request, tool))
-      .output(output)
-      .on('stderr', log.read)
-      .on('error', (cause: Error) =>
-        reject(new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })),
-      )
-      .on('start', () => {
-        const child = internals.ffmpegProc
-        // Its own listener fails on a process that could not be started; ours takes over before that is known.
-        child.removeAllListeners('error')
-        child.stdin?.on('error', () => {}).end()
-        resolve(child)
-      })
-      .run()
-  })
-
-/** What fluent-ffmpeg 2.1.3, its last version, has no public way to. */
-type Internals = {
-  ffmpegProc: ChildProcess
-  availableFormats(done: (error: undefined, formats: object) => void): void
-  availableEncoders(done: (error: undefined, encoders: object) => void): void
-  _spawnFfmpeg(args: readonly string[], options: object, ...callbacks: readonly unknown[]): void
+/** The command line that decodes as asked, raw pictures to standard output. */
+export const decodeArguments = (request: DecodeRequest, tool: ToolVersion): readonly string[] => {
+  const command = ffmpeg(inputUrl(request.stream.path))
+    .inputOptions(...inputOptions(request))
+    .outputOptions(...outputOptions(request, tool))
+    .output('pipe:1')
+  return (command as unknown as Internals)._getArguments()
 }
 
-/**
- * Starts the tool in this environment. Every ffmpeg writes raw pictures; left to itself, fluent-ffmpeg would start it
- * four times to ask, which takes as long as decoding a short clip.
- */
-const prepare = (command: Internals, env: NodeJS.ProcessEnv): void => {
-  command.availableFormats = (done) => done(undefined, { rawvideo: { canMux: true } })
-  command.availableEncoders = (done) => done(undefined, {})
-  const spawn = command._spawnFfmpeg.bind(command)
-  command._spawnFfmpeg = (args, options, ...callbacks) => spawn(args, { ...options, env }, ...callbacks)
-}
+/** What fluent-ffmpeg 2.1.3, its last version, has no public way to: left to itself it also starts what it has built. */
+type Internals = { _getArguments(): readonly string[] }
 
 const inputOptions = (request: DecodeRequest): readonly [string, ...string[]] => {
   const { seekSeconds, hwaccel } = request

@@ -1,7 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
-import { PassThrough } from 'node:stream'
-import { type DecodeRequest, spawnFfmpeg } from './command.ts'
-import { FfmpegError, findTool } from './ffmpeg.ts'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { type DecodeRequest, decodeArguments } from './command.ts'
+import { FfmpegError, findTool, toolEnvironment } from './ffmpeg.ts'
 import { packingOf } from './graph.ts'
 import {
   type Complaint,
@@ -12,6 +13,7 @@ import {
   type LogLine,
   readLog,
 } from './log.ts'
+import { startProgram } from './program.ts'
 
 /** One raw picture that holds all views. */
 export type RawFrame = FrameNote & {
@@ -39,41 +41,45 @@ export type Decoder = {
   stop(): Promise<void>
 }
 
-/** Bytes that may lie between ffmpeg and us: a look-ahead of less than one picture. */
-const lookAheadBytes = 256 * 1024
-
 /** @throws FfmpegError if ffmpeg cannot be started */
 export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
   const { signal, views } = request
   const tool = await findTool('ffmpeg')
   signal?.throwIfAborted()
   const log = readLog((line) => complaintOf(request, line))
-  // Without 'close' events, because fluent-ffmpeg takes one for a reason to kill an ffmpeg that is about to end well.
-  const output = new PassThrough({ highWaterMark: lookAheadBytes, autoDestroy: false, emitClose: false })
-  output.on('error', () => {})
-  const child = await spawnFfmpeg(request, tool, log, output)
-  const ended = endOf(child, log, output)
+  const ffmpeg = await startProgram(tool.path, decodeArguments(request, tool), toolEnvironment(tool)).catch((cause) => {
+    throw new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })
+  })
+  const lines = createInterface({ input: ffmpeg.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', log.read)
+  const ended = Promise.all([ffmpeg.ended, once(lines, 'close')])
+    .then(([end]) => end)
+    .finally(log.close)
+  // Told where it is waited for, if anybody waits.
+  ended.catch(() => {})
 
   const kill = (): void => {
-    child.kill('SIGKILL')
-    child.stdout?.destroy()
-    output.destroy(signal?.aborted ? signal.reason : undefined)
+    ffmpeg.kill()
+    ffmpeg.stdout.destroy()
   }
   signal?.addEventListener('abort', kill, { once: true })
   if (signal?.aborted) kill()
 
   return {
-    frames: () => readFrames(output, log, packingOf(views).bytes, signal),
+    frames: () => readFrames(ffmpeg.stdout, log, packingOf(views).bytes, signal),
     outcome: async () => {
-      const { code, signalName, error } = await ended
-      if (error) throw new FfmpegError(`Expected ${tool.path} to start, got: ${error.message}`, { cause: error })
+      const { code, signalName } = await ended.catch((cause) => {
+        throw new FfmpegError(`Expected ffmpeg to end, got: ${cause.message}`, {
+          remedy: 'Run it again, with more memory free',
+          cause,
+        })
+      })
       const { earlyErrors, errors, hardware } = log
       return { earlyErrors, errors, exitCode: code, signalName, hardware }
     },
     stop: async () => {
       signal?.removeEventListener('abort', kill)
       kill()
-      await ended
+      await ended.catch(() => {})
     },
   }
 }
@@ -96,23 +102,8 @@ const complaintOf = ({ stream, hwaccel }: DecodeRequest, { context, level, text 
 const hardwareContext = /^(AVHW|CUDA|VAAPI|VDPAU|QSV|MFX|D3D|DXVA|VideoToolbox|Vulkan|OpenCL|DRM)/i
 const hardwareWords = /device|hwaccel|hw ?frames|Failed setup for format/i
 
-type End = { readonly code: number | null; readonly signalName: NodeJS.Signals | null; readonly error?: Error }
-
-const endOf = (child: ChildProcess, log: Log, output: PassThrough): Promise<End> =>
-  new Promise((resolve) => {
-    const end = (result: End): void => {
-      log.close()
-      resolve(result)
-    }
-    child.once('error', (error) => {
-      output.destroy(error)
-      end({ code: null, signalName: null, error })
-    })
-    child.once('close', (code, signalName) => end({ code, signalName }))
-  })
-
 async function* readFrames(
-  output: PassThrough,
+  output: Readable,
   log: Log,
   bytes: number,
   signal: AbortSignal | undefined,

@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { crashSignals, FfmpegError, findTool, toolEnvironment } from './ffmpeg.ts'
+import type { Readable } from 'node:stream'
+import { crashSignals, FfmpegError, findTool, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
 import { inputUrl, safeInputOptions } from './input.ts'
+import { type Ended, startProgram } from './program.ts'
 import { NotAVideoError } from './video.ts'
 
 /** Most that ffprobe may answer, in bytes; a long file's packets of some minutes stay far below. */
@@ -20,25 +20,59 @@ export const ffprobe = async <T>(
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<T> => {
   const tool = await findTool('ffprobe')
-  const env = toolEnvironment(tool)
   const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
   signal?.throwIfAborted()
-  const run = promisify(execFile)(tool.path, command, { signal, env, maxBuffer: mostBytes, windowsHide: true })
-  run.child.stdin?.end()
+  const { stdout, stderr, code, signalName } = await answerOf(tool, command, signal)
+  signal?.throwIfAborted()
+  if (signalName && crashSignals.includes(signalName)) {
+    throw notAVideo(path, `a file that makes ffprobe crash (${signalName})`)
+  }
+  if (code === null) throw unanswered(`it was ended by ${signalName}`)
+  if (code !== 0) throw notAVideo(path, reason(stderr))
   try {
-    return JSON.parse((await run).stdout) as T
+    return JSON.parse(stdout) as T
   } catch (cause) {
-    signal?.throwIfAborted()
-    const { stderr, code, signal: crash } = cause as { stderr?: string; code?: unknown; signal?: NodeJS.Signals }
-    if (crash && crashSignals.includes(crash))
-      throw notAVideo(path, `a file that makes ffprobe crash (${crash})`, cause)
-    if (typeof code !== 'number') throw new FfmpegError(`Expected ffprobe to answer, got: ${cause}`, { cause })
-    throw notAVideo(path, reason(stderr ?? ''), cause)
+    throw unanswered('something else than JSON', cause)
   }
 }
 
-const notAVideo = (path: string, got: string, cause: unknown): NotAVideoError =>
-  new NotAVideoError(`Expected a video, got ${got}: ${path}`, { remedy: `Look into it: ffprobe "${path}"`, cause })
+type Answer = Ended & { readonly stdout: string; readonly stderr: string }
+
+/** Runs it to its end, or to the signal's. @throws FfmpegError if it cannot be started or says too much */
+const answerOf = async (tool: ToolVersion, command: readonly string[], signal?: AbortSignal): Promise<Answer> => {
+  try {
+    const { kill, ...program } = await startProgram(tool.path, command, toolEnvironment(tool))
+    signal?.addEventListener('abort', kill, { once: true })
+    if (signal?.aborted) kill()
+    try {
+      const written = [textOf(program.stdout), textOf(program.stderr)] as const
+      const [stdout, stderr, ended] = await Promise.all([...written, program.ended])
+      return { stdout, stderr, ...ended }
+    } finally {
+      signal?.removeEventListener('abort', kill)
+      kill()
+    }
+  } catch (cause) {
+    throw unanswered(cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+const textOf = async (output: Readable): Promise<string> => {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of output as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (bytes > mostBytes) throw new Error(`more than ${mostBytes} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString()
+}
+
+const unanswered = (got: string, cause?: unknown): FfmpegError =>
+  new FfmpegError(`Expected ffprobe to answer, got: ${got}`, { cause })
+
+const notAVideo = (path: string, got: string): NotAVideoError =>
+  new NotAVideoError(`Expected a video, got ${got}: ${path}`, { remedy: `Look into it: ffprobe "${path}"` })
 
 /** What ffprobe complained about, without the path (which is named anyway, and may hold line ends). */
 const reason = (stderr: string): string => {
