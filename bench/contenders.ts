@@ -121,7 +121,7 @@ export const articleMissing = async (python: string): Promise<string | undefined
 export const withHome = async <T>(clip: string, program: string, work: (home: string) => Promise<T>): Promise<T> => {
   const home = await mkdtemp(join(tmpdir(), 'vidgrep-bench-'))
   try {
-    // Threads and batch size are measured once a machine, at the first picture ever.
+    // The program and its model are read from the disk once, not by whoever comes first.
     await vidgrep('first', ['--grid', 'whole'], home, program).index([clip])
     return await work(home)
   } finally {

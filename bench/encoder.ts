@@ -1,15 +1,16 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import type { Encoder, OpenEncoder } from '../src/encoder/encoder.ts'
+import { defaultBatchSize, type Encoder, type OpenEncoder } from '../src/encoder/encoder.ts'
 import { openEncoder } from '../src/encoder/open.ts'
+import { sideBySide } from '../src/encoder/sessions.ts'
 import { loadModel } from '../src/models/load.ts'
 import { defaultModelName } from '../src/models/registry.ts'
 import { interleaved, median, time } from './measure.ts'
 import { report } from './report.ts'
 
 /*
- * Speed of the encoder alone: pictures a second by batch size and number of threads, the longest time that the event loop
- * was held up meanwhile, milliseconds a query, and the time to load.
+ * Speed of the encoder alone: pictures a second by batch size, number of sessions and threads of each, the longest time
+ * that the event loop was held up meanwhile, milliseconds a query, and the time to load.
  *
  *   npx tsx bench/encoder.ts [--model NAME] [--pictures 192] [--rounds 3] [--json FILE]
  */
@@ -36,30 +37,33 @@ const withEncoder = async <T>(options: OpenEncoder, use: (encoder: Encoder) => P
   }
 }
 
-/** As an ingest does it: one batch is filled and handed over while another one runs. */
+/** As an ingest does it: batches are filled and handed over while others run. */
 const encodeAll = async (encoder: Encoder): Promise<void> => {
   const batch = new Uint8Array(encoder.batchSize * pictureBytes)
   const running: Promise<unknown>[] = []
   for (let done = 0; done < pictures; done += encoder.batchSize) {
-    if (running.length === 2) await running.shift()
     batch.fill(done % 256)
     running.push(encoder.encodePictures(batch))
+    if (running.length >= encoder.batchesAtOnce) await running.shift()
   }
   await Promise.all(running)
 }
 
-type Setting = { readonly batchSize: number; readonly threads?: number }
+type Setting = Pick<OpenEncoder, 'sessions' | 'threads'> & { readonly batchSize: number }
+
+/** What an ingest takes on a CPU. */
+const shared = await sideBySide(model)
 
 const settings: readonly Setting[] = [
   ...[1, 2, 4, 8, 16, 32].map((batchSize) => ({ batchSize })),
-  { batchSize: 8, threads: 1 },
-  { batchSize: 8, threads: 2 },
+  { batchSize: defaultBatchSize, threads: 1 },
+  ...[2, defaultBatchSize, 8].map((batchSize) => ({ batchSize, ...shared })),
 ]
 
 const measure = (setting: Setting) =>
   withEncoder(setting, async (encoder) => {
     const { batchSize } = setting
-    await encoder.encodePictures(new Uint8Array(batchSize * pictureBytes))
+    await encoder.encodePictures(new Uint8Array(encoder.batchesAtOnce * batchSize * pictureBytes))
     const delay = monitorEventLoopDelay({ resolution: 5 })
     delay.enable()
     const ms = await time(() => encodeAll(encoder))
@@ -79,11 +83,12 @@ const measureOnce = () =>
 
 const { firstTextMs, textMs, firstPictureMs } = await measureOnce()
 const measured = await interleaved(settings, rounds, measure)
-const results = settings.map(({ batchSize, threads }, i) => {
+const results = settings.map(({ batchSize, sessions = 1, threads }, i) => {
   const rates = measured[i]!.map(({ picturesASecond }) => picturesASecond)
   return {
     batchSize,
-    threads: threads ?? "the runtime's choice",
+    sessions,
+    threadsEach: threads ?? "the runtime's choice",
     picturesASecond: median(rates),
     slowest: Math.min(...rates),
     fastest: Math.max(...rates),

@@ -39,6 +39,7 @@ const speed = (runs: readonly Run[], first: readonly Run[], videoSeconds: number
     [`times ${firstName}`]: median(runs.map(({ seconds }, round) => first[round]!.seconds / seconds)),
     frames,
     patches,
+    patchesASecond: patches === null ? null : patches / median(runs.map(({ seconds }) => seconds)),
     encoderBusy,
     peakMB,
   }

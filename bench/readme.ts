@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { machineLine } from './report.ts'
+import { machineLine, type Report } from './report.ts'
 import type { Results } from './run.ts'
 import { table } from './table.ts'
 
@@ -12,13 +12,20 @@ import { table } from './table.ts'
 const readme = new URL('../README.md', import.meta.url)
 const [begin, end] = ['<!-- bench: written by `npm run bench:readme` -->', '<!-- /bench -->']
 
-const sectionOf = ({ measuredAt, machine, benches, failed }: Results): string => {
-  const tables = benches
-    .filter(({ results }) => results.length > 0)
-    .flatMap(({ title, results, notes = [] }) => [`**${title}**`, table(results), notes.join(' ')])
-  const measured = `Measured on ${measuredAt.slice(0, 10)}: ${machineLine(machine)}.`
-  const missing = failed.length > 0 ? [`Failed: ${failed.join('; ')}.`] : []
-  return [begin, measured, ...missing, ...tables, end].filter((part) => part !== '').join('\n\n')
+/** Day and machine of a report. */
+const occasion = ({ measuredAt, machine }: Report): string =>
+  `Measured on ${measuredAt.slice(0, 10)}: ${machineLine(machine)}.`
+
+/** The newest occasion stands on top, another one below its table. */
+const sectionOf = (reports: Results): string => {
+  const [newest] = reports.toSorted((a, b) => b.measuredAt.localeCompare(a.measuredAt))
+  const general = newest ? [occasion(newest)] : []
+  const tables = reports.flatMap((report) => {
+    const { title, results, notes = [] } = report
+    const own = general.includes(occasion(report)) ? [] : [occasion(report)]
+    return [`**${title}**`, table(results), [...own, ...notes].join(' ')]
+  })
+  return [begin, ...general, ...tables, end].filter((part) => part !== '').join('\n\n')
 }
 
 const results = JSON.parse(await readFile(new URL('./results.json', import.meta.url), 'utf8')) as Results

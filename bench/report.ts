@@ -31,7 +31,11 @@ export type Findings = {
   readonly notes?: readonly string[]
 }
 
-export type Report = Findings & { readonly machine: Machine }
+export type Report = Findings & {
+  readonly machine: Machine
+  /** ISO 8601. */
+  readonly measuredAt: string
+}
 
 export const describeMachine = async (): Promise<Machine> => {
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
@@ -61,7 +65,8 @@ export const report = async (findings: Findings, jsonFile?: string): Promise<voi
   const rounded = results.map((row) =>
     Object.fromEntries(Object.entries(row).map(([key, value]) => [key, round(value)])),
   )
-  const written: Report = { name, title, machine: await describeMachine(), results: rounded, notes }
+  const measuredAt = new Date().toISOString()
+  const written: Report = { name, title, measuredAt, machine: await describeMachine(), results: rounded, notes }
   await mkdir(dirname(jsonFile), { recursive: true })
   await writeFile(jsonFile, `${JSON.stringify(written, null, 2)}\n`)
 }

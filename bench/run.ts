@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { carriedClips } from './clips.ts'
-import { describeMachine, type Machine, machineLine, type Report } from './report.ts'
+import { describeMachine, machineLine, type Report } from './report.ts'
 
 /*
  * Runs all benches, one after the other, each in a process of its own.
@@ -10,19 +10,13 @@ import { describeMachine, type Machine, machineLine, type Report } from './repor
  *   npm run bench [-- FOLDER] [--python PATH] [--only NAME,NAME]
  *
  * FOLDER holds clips and may have an index.tsv with queries (see bench/clips.ts); the default is test/clips. Prints
- * tables, keeps each bench's figures in bench/results/ and those of a whole run in bench/results.json, from which
- * `npm run bench:readme` brings them into README. Ends with 1 if a bench failed; the others have run all the same.
+ * tables and keeps each bench's figures in bench/results/ and bench/results.json, from which `npm run bench:readme` brings
+ * them into README. What was not run, or could not be, keeps the figures that it had, with their date. Ends with 1 if a
+ * bench failed; the others have run all the same.
  */
 
-/** What a whole run found out: bench/results.json. */
-export type Results = {
-  /** ISO 8601. */
-  readonly measuredAt: string
-  readonly machine: Machine
-  readonly benches: readonly Report[]
-  /** Which ones failed, and how. */
-  readonly failed: readonly string[]
-}
+/** What the benches found out, each when it last ran: bench/results.json. */
+export type Results = readonly Report[]
 
 type Bench = { readonly name: string; readonly words?: readonly string[] }
 
@@ -59,7 +53,7 @@ const run = ({ name, words = [] }: Bench, json: string): Promise<string | undefi
   })
 
 const runAll = async (chosen: readonly Bench[]) => {
-  const reports: Report[] = []
+  const reports = new Map<string, Report>()
   const failed: string[] = []
   for (const bench of chosen) {
     const json = fileOf(`./results/${bench.name}.json`)
@@ -68,7 +62,7 @@ const runAll = async (chosen: readonly Bench[]) => {
     const startedMs = performance.now()
     const failure = await run(bench, json)
     if (failure) failed.push(`${bench.name} ${failure}`)
-    else reports.push(JSON.parse(await readFile(json, 'utf8')))
+    else reports.set(bench.name, JSON.parse(await readFile(json, 'utf8')))
     console.log(`\n${failure ? `FAILED: ${failure}, ` : ''}${((performance.now() - startedMs) / 1000).toFixed(0)} s`)
   }
   return { reports, failed }
@@ -79,15 +73,16 @@ const unknown = only?.filter((name) => !benches.some((bench) => bench.name === n
 if (unknown.length > 0) {
   throw new Error(`Expected some of ${benches.map(({ name }) => name).join(', ')}, got ${unknown.join(', ')}`)
 }
-const machine = await describeMachine()
-console.log(machineLine(machine))
+console.log(machineLine(await describeMachine()))
 await mkdir(fileOf('./results'), { recursive: true })
 const { reports, failed } = await runAll(benches.filter(({ name }) => only?.includes(name) ?? true))
 if (failed.length > 0) {
   console.error(`\nFailed: ${failed.join('; ')}`)
   process.exitCode = 1
 }
-if (!only) {
-  const results: Results = { measuredAt: new Date().toISOString(), machine, benches: reports, failed }
-  await writeFile(fileOf('./results.json'), `${JSON.stringify(results, null, 2)}\n`)
-}
+const before = JSON.parse(await readFile(fileOf('./results.json'), 'utf8')) as Results
+const newest = benches.map(({ name }) => {
+  const report = reports.get(name)
+  return report && report.results.length > 0 ? report : before.find((known) => known.name === name)
+})
+await writeFile(fileOf('./results.json'), `${JSON.stringify(newest.filter(Boolean), null, 2)}\n`)

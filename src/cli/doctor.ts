@@ -105,7 +105,8 @@ const placementLine = ({ device, file, operators, passedOver }: Placement): stri
     ...passedOver.map((other) => `not on ${other.device}: ${other.reason}`),
   ].join('; ')
 
-const sessionsLine = ({ sessions, threads }: Sessions): string => `${sessions}, of ${threads} threads each`
+const sessionsLine = ({ sessions, threads }: Sessions): string =>
+  `${sessions} side by side, ${threads} ${threads === 1 ? 'thread' : 'threads'} each`
 
 const tryStore = async (location: string, collection: string, apiKey: string | undefined) => {
   try {

@@ -19,7 +19,7 @@ const memoryRatio = 2.6
 /**
  * As many sessions as there are threads, if the memory has room for as many image towers; else fewer, of more threads
  * each. A thread that computes alone waits for no other after each operator: on two cores two sessions of one thread
- * encode 15% more pictures than one of two threads, and 30% more beside decoders that want the cores too.
+ * encode 15% more pictures than one session of two threads does.
  *
  * @param threads of all sessions together. Default: one for each core that this process may use.
  */

@@ -4,9 +4,9 @@ import type { Ended, Program } from './program.ts'
 
 /*
  * Node starts a program from a copy of its own process: with models in memory that takes 20 ms in which nothing else
- * runs, and afterwards each page that is written to has to be copied. Where many short videos are decoded, an eighth of
- * the time goes there. So a small process is started once, and starts the others. Only on Linux: elsewhere the system
- * starts programs without a copy.
+ * runs, and afterwards each page that is written to has to be copied. Where the key frames of many short videos are
+ * decoded, a fifth of the time goes there. So a small process is started once, and starts the others. Only on Linux:
+ * elsewhere the system starts programs without a copy.
  */
 
 export type Launcher = {

@@ -20,8 +20,16 @@ export type Ended = {
 }
 
 /** @throws Error if it cannot be started */
-export const startProgram = (file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Program> =>
-  openedLauncher()?.start(file, args, env) ?? startHere(file, args, env)
+export const startProgram = async (file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Program> => {
+  const launcher = openedLauncher()
+  try {
+    if (launcher) return await launcher.start(file, args, env)
+  } catch (error) {
+    if (openedLauncher() === launcher) throw error
+    // It was the launcher that ended.
+  }
+  return startHere(file, args, env)
+}
 
 const startHere = async (file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Program> => {
   const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })

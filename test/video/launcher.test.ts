@@ -111,7 +111,9 @@ describe.runIf(process.platform === 'linux')('the process that starts programs',
     const [line] = (await once(program.stdout, 'data')) as [Buffer]
     const [helper, pid] = line.toString().trim().split(' ').map(Number)
     process.kill(helper!, 'SIGKILL')
+    const meanwhile = script('console.log("all the same")')
     await expect(program.ended).rejects.toThrow('SIGKILL')
+    expect((await result(await meanwhile)).out).toBe('all the same\n')
     expect(await gone(pid!)).toBe(true)
     expect((await result(await script('console.log(process.ppid)'))).out).toBe(`${process.pid}\n`)
   })
