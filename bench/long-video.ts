@@ -33,7 +33,7 @@ const cameraCodec = [
 type Scene = PlayedOver & { readonly name: string; readonly clip: string; readonly videoSeconds: number }
 
 const scenes: readonly Scene[] = [
-  { name: 'a park, all moves', clip: park, videoSeconds: 180 },
+  { name: 'a park, all moves', clip: park, videoSeconds: 90 },
   { name: 'a room, people come and go', clip: room, videoSeconds: 600, stretch: wholeRoom },
   { name: 'the room, empty', clip: room, videoSeconds: 600, stretch: emptyRoom },
   {
@@ -51,7 +51,8 @@ const missing = await articleMissing(python)
 const measure = async ({ name, clip, videoSeconds, ...how }: Scene): Promise<readonly Row[]> =>
   withHome(join(folder, clip), program, async (home) => {
     const ours = (name: string, ...options: string[]) => vidgrep(name, ['--grid', 'article', ...options], home, program)
-    const both = [ours('vidgrep --no-reuse', '--no-reuse'), ours('vidgrep')]
+    // Where nothing is reused it does not matter whether something stands still.
+    const both = [...(clip === park ? [ours('vidgrep --no-reuse', '--no-reuse')] : []), ours('vidgrep')]
     const video = await playedOver(join(folder, clip), videoSeconds, join(home, 'long.mp4'), how)
     const contenders = missing ? both : [article(python, home), ...both]
     const raced = await race(contenders, { files: [video], videoSeconds, queries: [] }, rounds)
@@ -70,7 +71,7 @@ for (const scene of scenes) if (await isThere(scene)) results.push(...(await mea
 const notes =
   results.length > 0
     ? [
-        `${park} (1280×720, 24 frames a second), played over for three minutes, and ${room} (768×432, 10 frames a second) for ten: the whole clip, in which people are there half of the time, and its seconds 98–116, in which nobody is. The streams are copied as they are, the last one is written anew as network cameras do it, without B-frames.`,
+        `${park} (1280×720, 24 frames a second), played over for a minute and a half, and ${room} (768×432, 10 frames a second) for ten: the whole clip, in which people are there half of the time, and its seconds 98–116, in which nobody is. The streams are copied as they are, the last one is written anew as network cameras do it, without B-frames.`,
         ...(missing ? [missing] : []),
       ]
     : [`Not run: ${folder} holds neither ${park} nor ${room}.`]

@@ -8,10 +8,8 @@ export type PictureTask = Omit<Task & { kind: 'pictures' }, 'id'>
 
 /** Sessions of one model side by side, each in a worker of its own. */
 export type Pool = {
-  /** Sessions that pictures are shared out among: as many as were asked for on a CPU, one on anything else. */
+  /** Sessions that pictures are shared out among: on a CPU as many as were asked for and fit into memory, else one. */
   readonly size: number
-  /** Where pictures are computed, once the first session has loaded the image tower. */
-  readonly placement: Placement | undefined
   /** Loads the image tower in all sessions. */
   load(): Promise<void>
   /** Runs in the session that has the least to do. */
@@ -56,16 +54,19 @@ export const openPool = (options: Omit<WorkerSettings, 'gate'>, most: number): P
     placement = (await run(first, noPictures)).placement
     if (placement.device !== 'cpu') return
     while (sessions.length < most && !closing) start()
-    await Promise.all(sessions.slice(1).map((session) => run(session, noPictures)))
+    // What the first one could load, the others can but for lack of memory: then there are fewer.
+    const others = sessions.slice(1).map((session) => run(session, noPictures).catch(() => drop(session)))
+    await Promise.all(others)
+  }
+  const drop = async (session: Session): Promise<void> => {
+    sessions.splice(sessions.indexOf(session), 1)
+    await session.worker.close()
   }
   const load = (): Promise<void> => (loading ??= open())
 
   return {
     get size() {
-      return placement && placement.device !== 'cpu' ? 1 : most
-    },
-    get placement() {
-      return placement
+      return placement ? sessions.length : most
     },
     load,
     encodePictures: async (task) => {
