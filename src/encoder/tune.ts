@@ -1,4 +1,4 @@
-import { defaultBatchSize, type Encoder, type OpenEncoder } from './encoder.ts'
+import { defaultBatchSize, type Encoder } from './encoder.ts'
 import { fastest, measureBatches, timeBatch } from './measure.ts'
 import type { Tuning } from './tuning.ts'
 
@@ -22,7 +22,7 @@ export const largestBatch = 64
  */
 export const tune = async (
   encoder: Encoder,
-  { batchSize, budgetMs = 1200, now = () => performance.now() }: Pick<OpenEncoder, 'batchSize'> & TuneOptions,
+  { budgetMs = 1200, now = () => performance.now() }: TuneOptions,
 ): Promise<Tuning | undefined> => {
   await timeBatch(encoder, 1, now)
   const { device } = encoder.placements.pictures!
@@ -30,12 +30,12 @@ export const tune = async (
   const startedMs = now()
   const warmMs = await timeBatch(encoder, 1, now)
   const rates = await measureBatches(encoder, {
-    sizes: batchSize === undefined ? sizes : [batchSize],
+    sizes,
     budgetMs: budgetMs - (now() - startedMs),
     msPerPicture: warmMs,
     now,
   })
-  const rate = fastest(rates) ?? { batchSize: batchSize ?? defaultBatchSize, msPerPicture: warmMs }
+  const rate = fastest(rates) ?? { batchSize: defaultBatchSize, msPerPicture: warmMs }
   return {
     batchSize: rate.batchSize,
     picturesPerSecond: Math.round(10_000 / rate.msPerPicture) / 10,
