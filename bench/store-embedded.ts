@@ -125,7 +125,7 @@ try {
   const title = `Embedded store with ${count.toLocaleString('en')} points of ${dimension} numbers, the ${limit} best of each search`
   const notes = [
     `From ${defaultUpkeep.indexFromPoints.toLocaleString('en')} points on a collection has the index; both ways are exact.`,
-    'The first search of a process scans, the second one brings the index into memory.',
+    'Without a warm-up the first search of a process scans, the second one brings the index into memory.',
   ]
   await report({ name: 'store-embedded', title, results, notes }, values.json)
 } finally {

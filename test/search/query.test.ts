@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Encoder } from '../../src/encoder/encoder.ts'
 import { openEncoder } from '../../src/encoder/open.ts'
@@ -88,15 +89,19 @@ test('the store gets ready while the words are encoded', async () => {
         return store.search(...asked)
       },
     }),
-    encoder: async () => ({
-      ...encoder,
-      encodeTexts: async (...asked) => {
-        const vectors = await encoder.encodeTexts(...asked)
-        order.push('words are encoded')
-        return vectors
-      },
-    }),
+    encoder: async () => {
+      await setTimeout(20)
+      return {
+        ...encoder,
+        encodeTexts: async (...asked) => {
+          order.push('encoder starts')
+          const vectors = await encoder.encodeTexts(...asked)
+          order.push('words are encoded')
+          return vectors
+        },
+      }
+    },
   }
   await searchWords(slow, 'a horse', options)
-  expect(order).toEqual(['store gets ready', 'words are encoded', 'store is searched'])
+  expect(order).toEqual(['encoder starts', 'store gets ready', 'words are encoded', 'store is searched'])
 })

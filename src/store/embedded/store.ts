@@ -87,7 +87,7 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
         const searched = { table: points, indexed: await ways.isNextIndexed() }
         return nearest(searched, vector, options, videos.all)
       }, options),
-    warmUp: () => read(async () => {}),
+    warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
     vectors: (ids, options) => read(({ points }) => vectorsOf(points, ids), options),
     countPoints: (video, options) =>
