@@ -47,7 +47,7 @@ const model = new URL('../models/starter', import.meta.url).pathname
 const articleProgram = new URL('./article.py', import.meta.url).pathname
 
 /** What vidgrep itself is started with, see src/cli/main.ts. */
-const twoHeaps = { MALLOC_ARENA_MAX: '2' }
+const smallHeaps = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' }
 
 /**
  * `vidgrep index` with these options.
@@ -61,7 +61,7 @@ export const vidgrep = (name: string, options: readonly string[], home: string, 
     index: async (files) => {
       await rm(store, { recursive: true, force: true })
       const words = [program, 'index', ...files, '--model', 'starter', '--store', store, '--json', ...options]
-      const { stdout, ...run } = await runProcess(process.execPath, words, { ...twoHeaps, VIDGREP_HOME: home })
+      const { stdout, ...run } = await runProcess(process.execPath, words, { ...smallHeaps, VIDGREP_HOME: home })
       const { totals } = JSON.parse(stdout) as { totals: { frames: number; encoded: number; encoderBusy?: number } }
       return { ...run, frames: totals.frames, patches: totals.encoded, encoderBusy: totals.encoderBusy ?? null }
     },
