@@ -33,7 +33,8 @@ export type Ways = {
 /** Looks how a table is to be searched, now and then on its own. */
 export const waysOf = (table: Table, upkeep: Upkeep): Ways => {
   let known: { readonly way: SearchWay; readonly untilMs: number } | undefined
-  let isIndexHere = false
+  /** It is in memory, or the next search brings it there. */
+  let isIndexInUse = false
   const look = async (): Promise<SearchWay> => {
     const way = await choose(table, upkeep)
     known = { way, untilMs: performance.now() + keptMs }
@@ -43,13 +44,17 @@ export const waysOf = (table: Table, upkeep: Upkeep): Ways => {
   return {
     look,
     warmUp: async () => {
-      if (isIndexHere || !(await recent()).isIndexSoonHere) return
-      await table.prewarmIndex(vectorIndex.name)
-      isIndexHere = true
+      if (isIndexInUse || !(await recent()).isIndexSoonHere) return
+      // Where it cannot be brought, the search that follows scans.
+      const isHere = await table.prewarmIndex(vectorIndex.name).then(
+        () => true,
+        () => false,
+      )
+      isIndexInUse ||= isHere
     },
     isNextIndexed: async () => {
-      const isHere = isIndexHere
-      isIndexHere = true
+      const isHere = isIndexInUse
+      isIndexInUse = true
       return isHere && (await recent()).indexed
     },
   }
