@@ -6,6 +6,7 @@ import { parseArgs, promisify } from 'node:util'
 import { openIndex } from '../src/index.ts'
 import type { Query } from './clips.ts'
 import { type ProcessRun, runProcess } from './process.ts'
+import { builtProgram, runVidgrep } from './program.ts'
 import { allHits, orderOf } from './recall.ts'
 
 /** What one whole process did that looked through some videos. */
@@ -26,9 +27,6 @@ export type Contender = {
   orders(files: readonly string[], queries: readonly Query[]): Promise<readonly (readonly string[])[]>
 }
 
-/** The program as it was built. */
-export const builtProgram = new URL('../dist/cli/main.js', import.meta.url).pathname
-
 /** What the benches that compare whole programs are told on their command line. */
 export const raceOptions = () => {
   const { values, positionals } = parseArgs({
@@ -46,13 +44,10 @@ export const raceOptions = () => {
 const model = new URL('../models/starter', import.meta.url).pathname
 const articleProgram = new URL('./article.py', import.meta.url).pathname
 
-/** What vidgrep itself is started with, see src/cli/main.ts. */
-const smallHeaps = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' }
-
 /**
  * `vidgrep index` with these options.
  *
- * @param home folder for the program's own data and cache: what it measures of the machine is remembered there
+ * @param home folder for the program's own data and cache: what it measures of a GPU is remembered there
  */
 export const vidgrep = (name: string, options: readonly string[], home: string, program = builtProgram): Contender => {
   const store = join(home, `store ${name}`)
@@ -60,8 +55,8 @@ export const vidgrep = (name: string, options: readonly string[], home: string, 
     name,
     index: async (files) => {
       await rm(store, { recursive: true, force: true })
-      const words = [program, 'index', ...files, '--model', 'starter', '--store', store, '--json', ...options]
-      const { stdout, ...run } = await runProcess(process.execPath, words, { ...smallHeaps, VIDGREP_HOME: home })
+      const words = ['index', ...files, '--model', 'starter', '--store', store, '--json', ...options]
+      const { stdout, ...run } = await runVidgrep(words, home, program)
       const { totals } = JSON.parse(stdout) as { totals: { frames: number; encoded: number; encoderBusy?: number } }
       return { ...run, frames: totals.frames, patches: totals.encoded, encoderBusy: totals.encoderBusy ?? null }
     },
@@ -117,7 +112,7 @@ export const articleMissing = async (python: string): Promise<string | undefined
   }
 }
 
-/** Runs `work` with a temporary folder in which vidgrep has already looked at the machine. */
+/** Runs `work` with a temporary folder for vidgrep's own data, when vidgrep has run once. */
 export const withHome = async <T>(clip: string, program: string, work: (home: string) => Promise<T>): Promise<T> => {
   const home = await mkdtemp(join(tmpdir(), 'vidgrep-bench-'))
   try {

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { carriedClips, clipsIn } from './clips.ts'
-import { builtProgram, vidgrep, withHome } from './contenders.ts'
+import { vidgrep, withHome } from './contenders.ts'
 import { playedOver } from './footage.ts'
+import { builtProgram } from './program.ts'
 import { type Row, report } from './report.ts'
 
 /*

@@ -10,6 +10,7 @@ import { openEmbeddedStore } from '../src/store/embedded/store.ts'
 import { interleaved, median, quantile, time } from './measure.ts'
 import { fill } from './points/clustered.ts'
 import { runProcess } from './process.ts'
+import { builtProgram, runVidgrep } from './program.ts'
 import { type Row, report } from './report.ts'
 
 /*
@@ -34,7 +35,6 @@ const { values } = parseArgs({
 })
 const count = values.large ? 1_000_000 : Number(values.points)
 const rounds = Number(values.rounds)
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const searches = 60
 const collection = 'vidgrep'
 
@@ -71,9 +71,8 @@ const measureCold = async (store: string, home: string): Promise<Row[]> => {
     ['vidgrep search --path, new words', () => search(newWords(), '--path', 'video-3.mp4')],
     ['vidgrep --help', () => ['--help']],
   ]
-  const run = async (words: readonly string[]) => runProcess(process.execPath, [main, ...words], { VIDGREP_HOME: home })
-  await run(search(oldWords))
-  const laps = await interleaved(ways, rounds, async ([, words]) => (await run(words())).seconds * 1000)
+  await runVidgrep(search(oldWords), home)
+  const laps = await interleaved(ways, rounds, async ([, words]) => (await runVidgrep(words(), home)).seconds * 1000)
   return ways.map(([what], i) => row(what, laps[i]!))
 }
 
@@ -109,28 +108,20 @@ const row = (what: string, laps: readonly number[]): Row => ({
 })
 
 /** In a process of its own: from one that holds a collection, each start of another program takes 50 ms longer. */
-const prepareElsewhere = (store: string, home: string): Promise<unknown> => {
-  const words = [
-    '--import',
-    'tsx',
-    fileURLToPath(import.meta.url),
-    '--prepare',
-    '--folder',
-    store,
-    '--points',
-    `${count}`,
-  ]
-  return runProcess(process.execPath, words, { VIDGREP_HOME: home })
+const prepareElsewhere = (store: string): Promise<unknown> => {
+  const filling = ['--prepare', '--folder', store, '--points', `${count}`]
+  const words = ['--import', 'tsx', fileURLToPath(import.meta.url), ...filling]
+  return runProcess(process.execPath, words)
 }
 
 const measure = async (): Promise<void> => {
-  if (!existsSync(main)) throw new Error(`Expected the built program at ${main}: npm run build`)
+  if (!existsSync(builtProgram)) throw new Error(`Expected the built program at ${builtProgram}: npm run build`)
   const folder = await mkdtemp(join(tmpdir(), 'vidgrep-bench-search-'))
   try {
     const store = values.folder ?? join(folder, 'store')
     const home = join(folder, 'home')
     process.env.VIDGREP_HOME = home
-    await prepareElsewhere(store, home)
+    await prepareElsewhere(store)
     const results = [...(await measureCold(store, home)), ...(await measureWarm(store))]
     const title = `Search in ${count.toLocaleString('en')} points of 384 numbers, embedded store, starter model`
     const notes = [

@@ -1,4 +1,3 @@
-import type { Encoder } from '../encoder/encoder.ts'
 import type { TextEmbedding } from '../encoder/textCache.ts'
 import type { OpenCollection } from '../open.ts'
 import { type MomentSearchResult, searchMoments } from './search.ts'
@@ -47,7 +46,7 @@ export const searchWords = async (
   const store = searched.existing()
   const threshold = rest.threshold ?? model.threshold
   const known = await texts.get(query)
-  const { vector, truncated } = known ?? (await encodeBesides(searched, query, signal))
+  const { vector, truncated } = known ?? (await encode(searched, query, signal))
   if (truncated) onTruncated?.(query)
   const { paths: globs, afterSeconds, beforeSeconds } = rest
   const paths = globs && (await pathsOf(searched, globs, signal))
@@ -66,23 +65,18 @@ export const searchWords = async (
   return { query, model: model.id, collection: store.collection.name, threshold, ...found }
 }
 
-/** The encoder first: loading the store holds up this thread, and the encoder's own must run by then. */
-const encodeBesides = async (
+const encode = async (
   { encoder, existing }: Searched,
   query: string,
   signal: AbortSignal | undefined,
 ): Promise<TextEmbedding> => {
-  const encoding = encode(await encoder(), query, signal)
-  const [embedding] = await Promise.all([encoding, existing().warmUp?.()])
-  return embedding
-}
-
-const encode = async (encoder: Encoder, query: string, signal: AbortSignal | undefined): Promise<TextEmbedding> => {
   let truncated = false
   const onTruncated = () => {
     truncated = true
   }
-  const [vector] = await encoder.encodeTexts([query], { signal, onTruncated })
+  // The encoder first: loading the store holds up this thread, and the encoder's own must run by then.
+  const encoding = (await encoder()).encodeTexts([query], { signal, onTruncated })
+  const [[vector]] = await Promise.all([encoding, existing().warmUp?.()])
   return { vector: vector!, truncated }
 }
 

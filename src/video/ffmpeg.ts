@@ -133,13 +133,12 @@ const firstLine = (error: unknown): string =>
 /**
  * The environment to run a tool in. Statically linked builds (the carried ffprobe, most that are downloaded) crash on
  * MPEG-TS when they find the system's own character set converters, which are of another C library: `GCONV_PATH` keeps
- * them from it. Nothing that is read here needs converting. How this process uses glibc's heaps, see src/cli/main.ts, is
- * not for a decoder: it takes and gives back large blocks with each frame.
+ * them from it. Nothing that is read here needs converting.
  */
-export const toolEnvironment = ({ path }: ToolVersion): NodeJS.ProcessEnv => {
-  const { MALLOC_MMAP_THRESHOLD_: _, ...environment } = process.env
-  return { ...environment, GCONV_PATH: dirname(path) }
-}
+export const toolEnvironment = ({ path }: ToolVersion): NodeJS.ProcessEnv => ({
+  ...process.env,
+  GCONV_PATH: dirname(path),
+})
 
 /** Whether a build's libavcodec is at least this one. */
 export const isAtLeast = (

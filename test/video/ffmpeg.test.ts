@@ -2,7 +2,7 @@ import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { delimiter, dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { executable } from '../../src/video/carried.ts'
-import { FfmpegError, ffmpegVersions, findTool, isAtLeast, toolEnvironment } from '../../src/video/ffmpeg.ts'
+import { FfmpegError, ffmpegVersions, findTool, isAtLeast } from '../../src/video/ffmpeg.ts'
 import { useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()
@@ -42,14 +42,6 @@ describe('which ffmpeg is taken', () => {
   test('exactly the carried one on demand, whatever PATH has', async () => {
     vi.stubEnv('VIDGREP_FFMPEG', 'carried')
     expect((await findTool('ffmpeg')).source).toBe('carried')
-  })
-
-  test('is started in the same environment, but for how this process itself uses its heaps', async () => {
-    vi.stubEnv('MALLOC_MMAP_THRESHOLD_', '131072')
-    vi.stubEnv('VIDGREP_FFMPEG', 'carried')
-    const environment = toolEnvironment(await findTool('ffmpeg'))
-    expect(environment).toMatchObject({ PATH: process.env.PATH, VIDGREP_FFMPEG: 'carried' })
-    expect(environment).not.toHaveProperty('MALLOC_MMAP_THRESHOLD_')
   })
 
   test('the first on PATH that runs', async () => {

@@ -45,12 +45,11 @@ export const waysOf = (table: Table, upkeep: Upkeep): Ways => {
     look,
     warmUp: async () => {
       if (isIndexInUse || !(await recent()).isIndexSoonHere) return
+      const use = () => {
+        isIndexInUse = true
+      }
       // Where it cannot be brought, the search that follows scans.
-      const isHere = await table.prewarmIndex(vectorIndex.name).then(
-        () => true,
-        () => false,
-      )
-      isIndexInUse ||= isHere
+      await table.prewarmIndex(vectorIndex.name).then(use, () => {})
     },
     isNextIndexed: async () => {
       const isHere = isIndexInUse
