@@ -1,16 +1,21 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { cleanForClip } from '../../src/encoder/clean.ts'
 import { openTokenizer } from '../../src/encoder/tokenizer.ts'
 import { loadModel } from '../../src/models/load.ts'
+import { unpackClipTokenizer } from '../clipTokenizer.ts'
+
+const folder = await mkdtemp(join(tmpdir(), 'vidgrep-tokenizer-'))
+afterAll(() => rm(folder, { recursive: true }))
 
 const reference = join(import.meta.dirname, '../reference')
 const clipIds: { text: string; ids: number[] }[] = JSON.parse(await readFile(join(reference, 'clip-ids.json'), 'utf8'))
 const starter = (await loadModel('starter')).text
 const clip = {
   file: '',
-  tokenizer: join(reference, 'clip-tokenizer/tokenizer.json'),
+  tokenizer: await unpackClipTokenizer(folder),
   maxTokens: 77,
   lowercase: true,
   cleaning: 'clip',

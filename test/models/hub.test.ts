@@ -12,6 +12,7 @@ import { openTokenizer } from '../../src/encoder/tokenizer.ts'
 import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
 import { loadModel } from '../../src/models/load.ts'
+import { unpackClipTokenizer } from '../clipTokenizer.ts'
 
 const reference = join(import.meta.dirname, '../reference')
 const expected = JSON.parse(await readFile(join(reference, 'graphs/expected.json'), 'utf8'))
@@ -69,7 +70,8 @@ const publish = async (config: Readonly<Record<string, object>>): Promise<void> 
   await mkdir(join(hub, 'onnx'), { recursive: true })
   await cp(join(reference, 'graphs/image-hub.onnx'), join(hub, 'onnx/vision_model.onnx'))
   await cp(join(reference, 'graphs/text-hub.onnx'), join(hub, 'onnx/text_model.onnx'))
-  await cp(join(reference, 'clip-tokenizer'), hub, { recursive: true })
+  await cp(join(reference, 'clip-tokenizer/tokenizer_config.json'), join(hub, 'tokenizer_config.json'))
+  await unpackClipTokenizer(hub)
   for (const [name, content] of Object.entries(config)) await writeFile(join(hub, name), JSON.stringify(content))
 }
 
