@@ -1,7 +1,7 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=2 node
 // glibc gives each thread a heap of its own and gives little of them back: left to itself an ingest grows by 300 MB with
 // every 100,000 points, with two heaps by 120 (https://man7.org/linux/man-pages/man3/mallopt.3.html). Large blocks kept
-// out of them as well (MALLOC_MMAP_THRESHOLD_) would save half of that, and cost each scan of 100,000 points 130 ms.
+// out of them as well would save a third of that, and cost each scan of 100,000 points 130 ms (docs/scale.md).
 import { readFileSync } from 'node:fs'
 import yargs, { type CommandModule } from 'yargs'
 import { hideBin } from 'yargs/helpers'
