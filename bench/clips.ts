@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { findFiles } from '../src/ingest/find.ts'
+import { findFiles } from '../src/files/find.ts'
 import { probe } from '../src/video/probe.ts'
 
 /** Words, and the one file that they describe. */

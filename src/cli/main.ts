@@ -16,16 +16,16 @@ const words = hideBin(process.argv)
 
 /** In the order of the help. */
 const commands: Readonly<Record<string, () => Promise<unknown>>> = {
-  index: async () => (await import('./index.ts')).indexCommand,
-  search: async () => (await import('./search.ts')).searchCommand,
-  videos: async () => (await import('./videos.ts')).videosCommand,
-  remove: async () => (await import('./remove.ts')).removeCommand,
-  prune: async () => (await import('./prune.ts')).pruneCommand,
-  frame: async () => (await import('./frame.ts')).frameCommand,
-  models: async () => (await import('./models/models.ts')).modelsCommand,
-  reindex: async () => (await import('./reindex.ts')).reindexCommand,
-  migrate: async () => (await import('./migrate.ts')).migrateCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  index: async () => (await import('./commands/index.ts')).indexCommand,
+  search: async () => (await import('./commands/search.ts')).searchCommand,
+  videos: async () => (await import('./commands/videos.ts')).videosCommand,
+  remove: async () => (await import('./commands/remove.ts')).removeCommand,
+  prune: async () => (await import('./commands/prune.ts')).pruneCommand,
+  frame: async () => (await import('./commands/frame.ts')).frameCommand,
+  models: async () => (await import('./commands/models/models.ts')).modelsCommand,
+  reindex: async () => (await import('./commands/reindex.ts')).reindexCommand,
+  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 }
 
 /** The command that comes first, as a rule; all of them where help or a suggestion may be needed. */

@@ -1,5 +1,5 @@
+import type { OpenCollection } from '../collection.ts'
 import type { Index, OpenIndexOptions } from '../index.ts'
-import type { OpenCollection } from '../open.ts'
 import { settingsFrom } from '../settings.ts'
 import type { Store } from '../store/store.ts'
 import { warn } from './run.ts'
@@ -17,7 +17,7 @@ export const withCollection = async <T>(
   options: OpenIndexOptions,
   use: (collection: OpenCollection) => Promise<T>,
 ): Promise<T> => {
-  const { openCollection } = await import('../open.ts')
+  const { openCollection } = await import('../collection.ts')
   return useAndClose(await openCollection({ onFetch, ...options }), use)
 }
 

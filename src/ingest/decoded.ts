@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import type { PatchPlan } from '../frames/views.ts'
 import type { ImageTower } from '../models/model.ts'
+import type { PatchPlan } from '../patches/views.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import type { Frame } from '../video/video.ts'
 import type { Catalogue } from './catalogue.ts'

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.ts'
+import { isGone } from '../files/files.ts'
 import { filterPaths } from '../search/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { dropIfHomeless } from './catalogue.ts'
-import { isGone } from './files.ts'
 
 /**
  * Takes videos out of the collection; the files stay. A video goes whole, whichever of its paths was named.

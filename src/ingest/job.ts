@@ -1,7 +1,7 @@
+import { mergedFiles } from '../files/files.ts'
 import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
-import { mergedFiles } from './files.ts'
 import { type SamplingSettings, settingsLine } from './sampling.ts'
 import { type OpenSpans, openSpans } from './spans.ts'
 

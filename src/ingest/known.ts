@@ -1,6 +1,6 @@
+import { isGone, mergedFiles } from '../files/files.ts'
 import type { VideoFile, VideoRecord } from '../store/store.ts'
 import { type DecodeContext, type Decoded, failed, settled } from './decoded.ts'
-import { isGone, mergedFiles } from './files.ts'
 import type { Job } from './job.ts'
 
 /** The content is in the collection, and all of it is there: only its places are new. */

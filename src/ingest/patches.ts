@@ -1,6 +1,6 @@
 import type { Encoder } from '../encoder/encoder.ts'
-import { thumbnailOf } from '../frames/unchanged.ts'
-import type { PlannedPatch } from '../frames/views.ts'
+import { thumbnailOf } from '../patches/unchanged.ts'
+import type { PlannedPatch } from '../patches/views.ts'
 import { pointId } from '../store/point.ts'
 import type { Decoded } from './decoded.ts'
 import type { Job } from './job.ts'

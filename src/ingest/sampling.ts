@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts'
-import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from '../frames/grid.ts'
+import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from '../patches/grid.ts'
 import type { DecodedFrames } from '../video/video.ts'
 
 /** Seconds between sampled frames: the article's figure. */

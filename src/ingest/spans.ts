@@ -1,4 +1,4 @@
-import { differenceOf, type Thumbnail } from '../frames/unchanged.ts'
+import { differenceOf, type Thumbnail } from '../patches/unchanged.ts'
 import type { Point } from '../store/store.ts'
 
 /** A point in the making: from the frame that it is encoded at up to the last one in which its patch looked the same. */

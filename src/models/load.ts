@@ -3,7 +3,7 @@ import { ModelError } from './errors.ts'
 import { fileState, type Precision, towerFiles } from './files.ts'
 import { findModel } from './find.ts'
 import { loadFolder, locate } from './folder.ts'
-import type { LoadOptions } from './hub.ts'
+import type { LoadOptions } from './hub/hub.ts'
 import type { ManifestEntry } from './manifest.ts'
 import type { Model } from './model.ts'
 import { expectedFiles } from './record.ts'
@@ -24,7 +24,7 @@ export const loadModel = async (
   options: LoadOptions = {},
 ): Promise<Model> => {
   if (isHubName(nameOrFolder)) {
-    const { loadHubModel } = await import('./hub.ts')
+    const { loadHubModel } = await import('./hub/hub.ts')
     return loadHubModel(nameOrFolder, options)
   }
   if (isFolder(nameOrFolder)) return loadFolder(resolve(nameOrFolder))

@@ -1,5 +1,5 @@
+import type { OpenCollection } from '../collection.ts'
 import type { TextEmbedding } from '../encoder/textCache.ts'
-import type { OpenCollection } from '../open.ts'
 import { type MomentSearchResult, searchMoments } from './search.ts'
 
 export type SearchQueryOptions = {

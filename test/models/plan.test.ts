@@ -4,7 +4,7 @@ import { UsageError } from '../../src/errors.ts'
 import { neededFiles, towerFiles } from '../../src/models/files.ts'
 import { findModel } from '../../src/models/find.ts'
 import { loadModel } from '../../src/models/load.ts'
-import { planPull } from '../../src/models/plan.ts'
+import { planPull } from '../../src/models/pull/plan.ts'
 import { knownModels } from '../../src/models/registry.ts'
 
 const models = await knownModels()

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ManifestEntry } from '../../src/models/manifest.ts'
-import { type PullProgress, pullEntry } from '../../src/models/pull.ts'
+import { type PullProgress, pullEntry } from '../../src/models/pull/pull.ts'
 
 const revision = '0123456789abcdef0123456789abcdef01234567'
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
@@ -211,7 +211,7 @@ describe('pullEntry', () => {
   })
 
   test('lets only one of two processes do the work', async () => {
-    const source = JSON.stringify(join(import.meta.dirname, '../../src/models/pull.ts'))
+    const source = JSON.stringify(join(import.meta.dirname, '../../src/models/pull/pull.ts'))
     const script = `
       import { pullEntry } from ${source}
       const { files } = await pullEntry(${JSON.stringify(entryOf())}, { mirror: '${mirror}' })

@@ -1,0 +1,118 @@
+import { fetch } from 'undici'
+import { UsageError } from '../../errors.ts'
+import { ModelError } from '../errors.ts'
+import type { Pullable } from '../manifest.ts'
+import { connect } from '../pull/connection.ts'
+import { hubEndpoint } from '../pull/plan.ts'
+
+/** The part of the hub's answer that is read. Files kept in large-file storage come with their SHA-256. */
+type Answer = {
+  readonly sha: string
+  readonly siblings: readonly {
+    readonly rfilename: string
+    readonly size?: number
+    readonly lfs?: { readonly sha256?: string }
+  }[]
+  readonly cardData?: { readonly license?: string }
+}
+
+/** Where exports keep their towers, the usual place first. */
+const places = [
+  { image: 'onnx/vision_model.onnx', text: 'onnx/text_model.onnx' },
+  { image: 'vision_model.onnx', text: 'text_model.onnx' },
+]
+
+const besides = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json']
+
+export type HubFiles = {
+  readonly entry: Pullable
+  readonly commit: string
+  readonly licence: string
+}
+
+/**
+ * Asks the hub which commit a revision is and which files it has, and picks those that a model needs.
+ *
+ * @param nameOf name of the model at a commit
+ * @throws UsageError if there is no such repository or revision
+ * @throws ModelError if it has not the files, or the hub cannot be reached
+ */
+export const askHub = async (
+  repo: string,
+  revision: string,
+  nameOf: (commit: string) => string,
+  signal?: AbortSignal,
+): Promise<HubFiles> => {
+  const { sha, siblings, cardData } = await ask(repo, revision, signal)
+  const towers = places.find(({ image, text }) => [image, text].every((path) => has(siblings, path)))
+  const missing = [...(towers ? [] : [places[0]!.image, places[0]!.text]), ...besides].filter(
+    (path) => !has(siblings, path),
+  )
+  if (!towers || missing.length > 0) {
+    throw new ModelError(
+      'hub-files-missing',
+      `Expected hf:${repo} to be exported as transformers.js wants it, got no ${missing.join(', ')}`,
+      { remedy: 'Fetch its files into a folder, describe them in a model.json there, and use --model ./folder' },
+    )
+  }
+  const parts = siblings.filter(({ rfilename }) =>
+    [towers.image, towers.text].some((graph) => isPart(rfilename, graph)),
+  )
+  const paths = [towers.image, towers.text, ...parts.map(({ rfilename }) => rfilename), ...besides]
+  const licence = cardData?.license ?? `see https://huggingface.co/${repo}`
+  const files = paths.map((path) => {
+    const { size, lfs } = siblings.find(({ rfilename }) => rfilename === path)!
+    return { path, bytes: size ?? null, sha256: lfs?.sha256 ?? null }
+  })
+  const source = { repo, revision: sha }
+  return {
+    entry: { name: nameOf(sha), source, licence, files, image: { file: towers.image }, text: { file: towers.text } },
+    commit: sha,
+    licence,
+  }
+}
+
+/** Weights that are too large for a graph lie in files beside it, called after it. */
+const isPart = (path: string, graph: string): boolean =>
+  path.startsWith(graph) && /^_data(?:_\d+)?$/.test(path.slice(graph.length))
+
+const has = (siblings: Answer['siblings'], path: string): boolean =>
+  siblings.some(({ rfilename }) => rfilename === path)
+
+const ask = async (repo: string, revision: string, signal: AbortSignal | undefined): Promise<Answer> => {
+  const url = `${hubEndpoint()}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`
+  const connection = connect(true)
+  try {
+    const response = await fetch(url, {
+      headers: connection.headers,
+      dispatcher: connection.dispatcher,
+      ...(signal && { signal }),
+    })
+    if (!response.ok) throw refused(repo, revision, response.status)
+    const answer = (await response.json()) as Answer
+    if (!/^[0-9a-f]{40}$/.test(answer.sha)) throw new Error(`a revision "${answer.sha}"`)
+    return answer
+  } catch (cause) {
+    signal?.throwIfAborted()
+    if (cause instanceof UsageError || cause instanceof ModelError) throw cause
+    const reason = ((cause as Error).cause as Error | undefined)?.message || (cause as Error).message
+    throw new ModelError('hub-unreachable', `Expected ${url} to answer, got: ${reason}`, {
+      remedy: 'Check the connection, or name a mirror: HF_ENDPOINT=https://…; a model that was fetched needs none',
+      cause,
+    })
+  } finally {
+    await connection.close()
+  }
+}
+
+const refused = (repo: string, revision: string, status: number): Error =>
+  status === 404
+    ? new UsageError(`Expected a repository on the hub, got none called ${repo} with a revision ${revision}`, {
+        remedy: `Look at https://huggingface.co/${repo}`,
+      })
+    : new ModelError('hub-refused', `Expected the hub to describe ${repo}, got status ${status}`, {
+        remedy:
+          status === 401 || status === 403
+            ? `If https://huggingface.co/${repo} is right: set HF_TOKEN to a token that may read it`
+            : 'Try again later, or name a mirror: HF_ENDPOINT=https://…',
+      })

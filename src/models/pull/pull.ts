@@ -1,0 +1,108 @@
+import { mkdir } from 'node:fs/promises'
+import { lock } from 'proper-lockfile'
+import { ModelError } from '../errors.ts'
+import { fileState } from '../files.ts'
+import { findModel } from '../find.ts'
+import type { Pullable } from '../manifest.ts'
+import { expectedFiles } from '../record.ts'
+import { pulledFolder } from '../registry.ts'
+import { pullFiles } from './fetchFiles.ts'
+import { type PlannedFile, type PlanOptions, type PullPlan, planPull } from './plan.ts'
+
+export type PullProgress = {
+  /** Of all files together, those of an earlier, broken-off run included. */
+  readonly receivedBytes: number
+  /** `undefined` until the size of every file is known. */
+  readonly totalBytes: number | undefined
+}
+
+export type PullOptions = PlanOptions & {
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined
+  /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
+  readonly trust?: boolean | undefined
+  /** Take files whose hash nobody has published, but none that is another one. */
+  readonly takeUnknown?: boolean | undefined
+  /** Needed for a model whose licence allows research only. */
+  readonly acceptLicence?: boolean | undefined
+  /** Bytes that may be written in a folder. Default: what the file system says. */
+  readonly freeBytes?: ((folder: string) => Promise<number>) | undefined
+}
+
+export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly string[] }
+
+/**
+ * Fetches the files of a model that are not on disk yet, several at once; goes on where an earlier run stopped, and moves
+ * them into place when all of them are what they should be. No connection is made when nothing is missing.
+ *
+ * @returns with the paths that were fetched, none if all were there
+ * @throws UsageError if there is no such model to pull
+ * @throws ModelError if a file cannot be had, is not what it should be, or does not fit on the disk
+ */
+export const pullModel = async (name: string, options: PullOptions = {}): Promise<Pulled> =>
+  pullEntry(await findModel(name), options)
+
+/** {@link pullModel} for an entry of any manifest. */
+export const pullEntry = async (entry: Pullable, options: PullOptions = {}): Promise<Pulled> => {
+  const { name } = entry
+  const plan = planPull(entry, options)
+  expectLicence(entry, options.acceptLicence)
+  options.signal?.throwIfAborted()
+  if ((await missing(entry, plan, options)).length === 0) return { name, folder: plan.folder, files: [] }
+  await mkdir(pulledFolder(), { recursive: true })
+  const unlock = await waitForLock(plan.folder, options.signal)
+  try {
+    // Another process may have pulled it while this one waited.
+    const files = await missing(entry, plan, options)
+    expectHashes(name, files, options.trust || options.takeUnknown)
+    if (files.length > 0) await pullFiles(entry, plan, files, options)
+    return { name, folder: plan.folder, files: files.map(({ path }) => path) }
+  } finally {
+    await unlock()
+  }
+}
+
+const expectLicence = ({ name, researchOnly, licence, licenceUrl }: Pullable, accepted: boolean | undefined): void => {
+  if (!researchOnly || accepted) return
+  throw new ModelError(
+    'licence-not-accepted',
+    `Expected consent to the licence of ${name}: ${licence} (${licenceUrl})`,
+    {
+      remedy: `If your use is research: vidgrep models pull ${name} --accept-licence`,
+    },
+  )
+}
+
+const expectHashes = (name: string, files: readonly PlannedFile[], taken: boolean | undefined): void => {
+  const unknown = files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path)
+  if (unknown.length === 0 || taken) return
+  throw new ModelError(
+    'hash-unknown',
+    `Expected a known SHA-256 for each file of ${name}, got none for ${unknown.join(', ')}`,
+    {
+      remedy: `Take what the hub sends, and remember its hash: vidgrep models pull ${name} --trust`,
+    },
+  )
+}
+
+const missing = async (entry: Pullable, { folder, files }: PullPlan, options: PullOptions): Promise<PlannedFile[]> => {
+  const expected = new Map((await expectedFiles(entry, folder, options)).map((file) => [file.path, file]))
+  const states = await Promise.all(files.map(({ path }) => fileState(folder, expected.get(path)!)))
+  return files.filter((_, i) => !states[i]!.right)
+}
+
+/** The lock is renewed as long as its owner lives; one that was not for this long, in milliseconds, is void. */
+const staleLock = 15_000
+
+const waitForLock = async (folder: string, signal: AbortSignal | undefined): Promise<() => Promise<void>> => {
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      // A machine that slept may lose the lock and pull on: two that write the same file are found out by its hash.
+      return await lock(folder, { realpath: false, stale: staleLock, onCompromised: () => {} })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+  }
+}
