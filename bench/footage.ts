@@ -15,9 +15,9 @@ export type Stretch = {
 
 export type PlayedOver = {
   /** Default: the whole clip. */
-  readonly stretch?: Stretch | undefined
+  readonly stretch?: Stretch
   /** ffmpeg's options of how to write the stream. Default: copied as it is, with the noise of the camera and its encoder. */
-  readonly codec?: readonly string[] | undefined
+  readonly codec?: readonly string[]
 }
 
 /**

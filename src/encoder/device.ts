@@ -35,7 +35,7 @@ export type Placement = {
   /** The file that was loaded: on a GPU the one in half precision, where there is one. */
   readonly file: string
   /** Operators of the graph by the device that computes them; `undefined` where there is no other than the CPU. */
-  readonly operators?: Operators | undefined
+  readonly operators?: Operators
   /** Devices that were tried before, and why they did not do. */
   readonly passedOver: readonly { readonly device: Device; readonly reason: string }[]
 }

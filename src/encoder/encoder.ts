@@ -4,12 +4,12 @@ import type { DeviceChoice, Placement } from './device.ts'
 
 export type EncodeOptions = {
   /** Rejects the call at once with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
 }
 
 export type EncodeTextOptions = EncodeOptions & {
   /** Told for each text that is longer than the model's context: only its beginning was encoded. */
-  readonly onTruncated?: ((text: string) => void) | undefined
+  readonly onTruncated?: (text: string) => void
 }
 
 /** Turns pictures and texts into embeddings of one space. Runs off the calling thread: the event loop stays free. */
@@ -40,18 +40,18 @@ export type Encoder = {
 
 export type OpenEncoder = {
   /** Threads that a session computes with, 1 or more. Default: the runtime's own choice, one a physical core. */
-  readonly threads?: number | undefined
+  readonly threads?: number
   /**
    * Sessions side by side on a CPU, 1 or more: each holds the image tower once more and runs batches of its own. Several
    * of one thread compute more than one of several threads, as no thread waits for another after each operator. @default 1
    */
-  readonly sessions?: number | undefined
+  readonly sessions?: number
   /** Most pictures that run at once, 1 or more. Default: {@link defaultBatchSize}. */
-  readonly batchSize?: number | undefined
+  readonly batchSize?: number
   /** Where to compute. Asked for by name, another one is never taken. @default 'auto' */
-  readonly device?: DeviceChoice | undefined
+  readonly device?: DeviceChoice
   /** Closes the encoder. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -32,7 +32,7 @@ export type Failure = {
   /** Whether the model could not be loaded, the device could not run it, or it ran and failed, perhaps for lack of memory. */
   readonly during: 'load' | 'device' | 'run' | 'memory'
   /** The one that was asked for by name, if that is what failed. */
-  readonly device?: Device | undefined
+  readonly device?: Device
   readonly file: string
   readonly message: string
 }

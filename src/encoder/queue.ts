@@ -1,8 +1,8 @@
 export type QueueOptions = {
   /** Rejects the task at once; one that has not begun never begins. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** Called once when the task holds nothing any more: it ended, or never began. */
-  readonly done?: (() => void) | undefined
+  readonly done?: () => void
 }
 
 export type Queue = { add<T>(task: () => Promise<T>, options?: QueueOptions): Promise<T> }

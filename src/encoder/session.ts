@@ -13,7 +13,7 @@ export type TowerSettings = {
   readonly device: Device
   readonly threads: number | undefined
   /** Beginning of the path of a file to write down what runs where. */
-  readonly profile?: string | undefined
+  readonly profile?: string
 }
 
 /** Whatever ends a call comes as an error of its own; what the runtime prints besides says nothing to a user. */

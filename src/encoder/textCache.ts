@@ -27,13 +27,13 @@ export type TextCache = {
 
 export type TextCacheOptions = {
   /** What the text tower was asked to run on. @default 'auto' */
-  readonly device?: DeviceChoice | undefined
+  readonly device?: DeviceChoice
   /** Where files lie. Default: `queries` in the cache folder. */
-  readonly folder?: string | undefined
+  readonly folder?: string
   /** Embeddings kept in memory at most: 1.5 MB at 384 numbers each. @default 1000 */
-  readonly mostInMemory?: number | undefined
+  readonly mostInMemory?: number
   /** Files kept at most, those used longest ago go first: 8 MB on most disks. @default 2000 */
-  readonly mostFiles?: number | undefined
+  readonly mostFiles?: number
 }
 
 /** Remembers embeddings of texts by one model. Nothing is read or written before the first call. */

@@ -4,8 +4,8 @@ import type { Tuning } from './tuning.ts'
 
 export type TuneOptions = {
   /** Milliseconds that measuring may take once the model is loaded. @default 1200 */
-  readonly budgetMs?: number | undefined
-  readonly now?: (() => number) | undefined
+  readonly budgetMs?: number
+  readonly now?: () => number
 }
 
 /** Pictures a batch that are tried on a GPU, the default first. */

@@ -9,8 +9,8 @@ import { type Tuning, type TuningMemory, tuningKey, tuningMemory } from './tunin
 export type OpenTuned = Omit<OpenEncoder, 'sessions'> &
   TuneOptions & {
     /** Default: a file in the cache folder. */
-    readonly memory?: TuningMemory | undefined
-    readonly open?: typeof openEncoder | undefined
+    readonly memory?: TuningMemory
+    readonly open?: typeof openEncoder
   }
 
 /**

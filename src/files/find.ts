@@ -20,8 +20,8 @@ export type FoundFiles = {
 
 export type FindFilesOptions = {
   /** Which part of the files, `i/n`; left out: all of them. */
-  readonly shard?: string | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly shard?: string
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -4,9 +4,9 @@ import { VidgrepError } from '../errors.ts'
 import { isSystemError, unreadable } from '../video/input.ts'
 
 export type FingerprintOptions = {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** Called after each piece that was read. */
-  readonly onProgress?: ((bytesRead: number, bytesTotal: number) => void) | undefined
+  readonly onProgress?: (bytesRead: number, bytesTotal: number) => void
 }
 
 /** Bytes read at once: all the memory that it takes. */

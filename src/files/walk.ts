@@ -16,7 +16,7 @@ export const videoExtensions: ReadonlySet<string> = new Set([
 /** A video to be tried, or something that was passed over and why. Paths are absolute. */
 export type FoundFile = { readonly path: string } | { readonly path: string; readonly skipped: string }
 
-export type FindOptions = { readonly signal?: AbortSignal | undefined }
+export type FindOptions = { readonly signal?: AbortSignal }
 
 /**
  * Walks files and folders: folders with all that lies below, in the order of their names. Links are followed where they

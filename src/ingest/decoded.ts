@@ -21,7 +21,7 @@ export type Decoding = {
   /** Threads a video. */
   readonly threads: number
   /** ffmpeg's name of a way to decode in hardware. */
-  readonly hwaccel?: string | undefined
+  readonly hwaccel?: string
 }
 
 export type DecodeContext = {

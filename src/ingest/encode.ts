@@ -15,9 +15,9 @@ export type Embedded = {
 }
 
 export type EncodeOptions = {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** Told each time that a batch is through. */
-  readonly onBatch?: (() => void) | undefined
+  readonly onBatch?: () => void
 }
 
 /**

@@ -29,9 +29,9 @@ export const forget = async (store: Store, globs: readonly string[]): Promise<re
 
 export type PruneOptions = {
   /** Only look. */
-  readonly dryRun?: boolean | undefined
+  readonly dryRun?: boolean
   /** Go on even if not one file of the collection is left. */
-  readonly all?: boolean | undefined
+  readonly all?: boolean
 }
 
 /**

@@ -20,14 +20,14 @@ export type IngestOptions = SamplingSettings & {
   readonly store: Store
   readonly encoder: Encoder
   /** Videos decoded at once; default: one a core, at most 4, as the encoder is the slow part. */
-  readonly jobs?: number | undefined
+  readonly jobs?: number
   /** Index again what is complete. */
-  readonly force?: boolean | undefined
+  readonly force?: boolean
   /** ffmpeg's name of a way to decode in hardware. */
-  readonly hwaccel?: string | undefined
+  readonly hwaccel?: string
   /** The whole frames of all videos first, in a pass of their own, so that all can be searched soon. */
-  readonly coarse?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly coarse?: boolean
+  readonly signal?: AbortSignal
 }
 
 /** Decoded frames that wait for the encoder, over all videos; a frame is about 1.3 MB at 16:9 and 224 px patches. */

@@ -8,7 +8,7 @@ export type MergeOptions = {
   readonly concurrency: number
   /** Items that wait to be taken before the sources are held back. */
   readonly lookAhead: number
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -14,8 +14,8 @@ export type RefillOptions = {
   readonly into: Store
   readonly encoder: Encoder
   /** Videos decoded at once. */
-  readonly jobs?: number | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly jobs?: number
+  readonly signal?: AbortSignal
 }
 
 export type Refilled = {

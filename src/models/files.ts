@@ -5,9 +5,9 @@ import type { ModelFile, Pullable } from './manifest.ts'
 /** Which of a tower's files to use; `fp32` is what the others are measured against. */
 export type Precision = {
   /** @default 'fp32' */
-  readonly image?: 'fp32' | 'fp16' | undefined
+  readonly image?: 'fp32' | 'fp16'
   /** @default 'fp32' */
-  readonly text?: 'fp32' | 'fp16' | 'int8' | undefined
+  readonly text?: 'fp32' | 'fp16' | 'int8'
 }
 
 /** Paths of the towers' files in the precision that is wanted; a tower that does not come in it stays fp32. */
@@ -18,7 +18,7 @@ export const towerFiles = ({ image, text }: Pullable, precision: Precision = {})
 
 type Variants = {
   readonly file: string
-  readonly variants?: Partial<Record<'fp16' | 'int8', string | undefined>> | undefined
+  readonly variants?: Partial<Record<'fp16' | 'int8', string | undefined>>
 }
 
 const variant = (tower: Variants, precision: 'fp32' | 'fp16' | 'int8' = 'fp32'): string =>

@@ -22,7 +22,7 @@ export type CheckedFile = {
 /** Hashes each file of a model that is on disk (about a second a gigabyte) and says whether it is what it should be. */
 export const verifyModel = async (
   name: string,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<readonly CheckedFile[]> => {
   const { folder, files } = await describedFiles(name)
   const checked: CheckedFile[] = []

@@ -23,7 +23,7 @@ export type Model = {
 export type ImageTower = {
   readonly file: string
   /** The same tower in half precision, for a GPU; where it is on disk. */
-  readonly halfFile?: string | undefined
+  readonly halfFile?: string
   /** Edge of the square input in pixels. */
   readonly size: number
   readonly resize: ResizeRule
@@ -32,21 +32,21 @@ export type ImageTower = {
   readonly mean: readonly [number, number, number]
   readonly std: readonly [number, number, number]
   /** Names of the graph's tensors; where they are left out, the graph itself has to be clear enough. */
-  readonly input?: string | undefined
-  readonly output?: string | undefined
+  readonly input?: string
+  readonly output?: string
 }
 
 export type TextTower = {
   readonly file: string
   readonly tokenizer: string
   /** Names of the graph's tensors; where they are left out, the graph itself has to be clear enough. */
-  readonly inputs?: readonly string[] | undefined
-  readonly output?: string | undefined
+  readonly inputs?: readonly string[]
+  readonly output?: string
   /** Context length in tokens, the closing one included. */
   readonly maxTokens: number
   readonly lowercase: boolean
   /** `clip`: the text is repaired as OpenAI's tokenizer does it, before it is split. */
-  readonly cleaning?: 'clip' | undefined
+  readonly cleaning?: 'clip'
   /** Id that a short text is filled up with to `maxTokens`; left out: not filled up, unless the graph wants a length. */
-  readonly padding?: number | undefined
+  readonly padding?: number
 }

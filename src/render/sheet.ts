@@ -14,7 +14,7 @@ export type SheetEntry = {
 
 export type SheetOptions = {
   /** Thumbnails side by side. @default 3, more from 10 moments on, fewer where there are fewer */
-  readonly columns?: number | undefined
+  readonly columns?: number
 }
 
 /** In pixels. */

@@ -10,7 +10,7 @@ export type FilterOptions = {
   /** Most moments wanted. */
   readonly n: number
   /** Hits that score less are dropped; `undefined` drops none. */
-  readonly thresholdScore?: number | undefined
+  readonly thresholdScore?: number
   /** Seconds. Hits of one video that are no further apart than this show the same moment. */
   readonly gapSeconds: number
 }

@@ -26,13 +26,13 @@ export type MomentSearch = {
   /** Embedding of the query: a unit vector of the store's dimension. */
   readonly vector: Float32Array
   /** @default 6 */
-  readonly n?: number | undefined
+  readonly n?: number
   /** Moments that score less (100 · cosine) are left out; `undefined` leaves out none. */
-  readonly thresholdScore?: number | undefined
+  readonly thresholdScore?: number
   /** Seconds that two moments of one video are apart at least. @default 0.1 */
-  readonly gapSeconds?: number | undefined
-  readonly filter?: PointFilter | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly gapSeconds?: number
+  readonly filter?: PointFilter
+  readonly signal?: AbortSignal
 }
 
 export type MomentSearchResult = {

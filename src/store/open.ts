@@ -8,7 +8,7 @@ import type { OpenStore, Store } from './store.ts'
  */
 export const openStore = async (
   location: string,
-  { apiKey, ...options }: OpenStore & { readonly apiKey?: string | undefined },
+  { apiKey, ...options }: OpenStore & { readonly apiKey?: string },
 ): Promise<Store> => {
   if (isServer(location)) {
     const { openQdrantStore } = await import('./qdrant/store.ts')

@@ -6,7 +6,7 @@ export type ReplaceOptions = CallOptions & {
   readonly name: string
   /** The collection that takes it: under its own name it can be opened as before. */
   readonly by: string
-  readonly apiKey?: string | undefined
+  readonly apiKey?: string
 }
 
 /**

@@ -82,23 +82,23 @@ export type Collection = {
 
 export type PointFilter = {
   /** Only these videos (fingerprints). An empty list matches nothing. */
-  readonly videos?: readonly string[] | undefined
+  readonly videos?: readonly string[]
   /** Only videos that lie at one of these paths (absolute, exact; every path of a video counts). Empty: nothing. */
-  readonly paths?: readonly string[] | undefined
+  readonly paths?: readonly string[]
   /** Only points that are seen at or after this presentation time in seconds (`until >= afterSeconds`). */
-  readonly afterSeconds?: number | undefined
+  readonly afterSeconds?: number
   /** Only points that begin at or before this presentation time in seconds (`t <= beforeSeconds`). */
-  readonly beforeSeconds?: number | undefined
+  readonly beforeSeconds?: number
 }
 
 export type SearchOptions = {
   /** Most hits wanted. */
   readonly limit: number
-  readonly filter?: PointFilter | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly filter?: PointFilter
+  readonly signal?: AbortSignal
 }
 
-export type CallOptions = { readonly signal?: AbortSignal | undefined }
+export type CallOptions = { readonly signal?: AbortSignal }
 
 /**
  * One collection of points and video records. Every writing call is durable when its promise resolves. Safe to be used
@@ -150,8 +150,8 @@ export type OpenStore = {
   /** Name of the collection: letters, digits, `-` and `_`. */
   readonly collection: string
   /** Given: create the collection if it is missing, and refuse it if it belongs to another model. */
-  readonly create?: { readonly model: string; readonly dimension: number } | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly create?: { readonly model: string; readonly dimension: number }
+  readonly signal?: AbortSignal
 }
 
 export class StoreError extends VidgrepError {}

@@ -9,16 +9,16 @@ export type DecodeRequest = {
   readonly stream: StreamInfo
   readonly views: readonly View[]
   /** Expression of ffmpeg's select filter: which frames to hand out; `undefined` for all. */
-  readonly select?: string | undefined
+  readonly select?: string
   /** Begin at a key frame at or before this presentation time in seconds, where the file can. */
-  readonly seekSeconds?: number | undefined
+  readonly seekSeconds?: number
   /** Which frames to decode at all. @default 'all' */
-  readonly decode?: DecodedFrames | undefined
+  readonly decode?: DecodedFrames
   /** Threads that decode. Default: ffmpeg's own choice, about one a core. */
-  readonly threads?: number | undefined
+  readonly threads?: number
   /** ffmpeg's name of a way to decode in hardware, `auto` for any that works. */
-  readonly hwaccel?: string | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly hwaccel?: string
+  readonly signal?: AbortSignal
 }
 
 /** The command line that decodes as asked, raw pictures to standard output. */

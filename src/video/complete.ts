@@ -13,8 +13,8 @@ export type Reached = {
   readonly lastSeconds: number | undefined
   readonly everySeconds: number
   /** @default 'all' */
-  readonly decode?: DecodedFrames | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly decode?: DecodedFrames
+  readonly signal?: AbortSignal
 }
 
 /**

@@ -9,9 +9,9 @@ export const upright: Orientation = [1, 0, 0, 1]
 export type DisplaySource = {
   readonly width: number
   readonly height: number
-  readonly sample_aspect_ratio?: string | undefined
-  readonly side_data_list?: readonly { readonly displaymatrix?: string; readonly rotation?: number }[] | undefined
-  readonly tags?: { readonly rotate?: string } | undefined
+  readonly sample_aspect_ratio?: string
+  readonly side_data_list?: readonly { readonly displaymatrix?: string; readonly rotation?: number }[]
+  readonly tags?: { readonly rotate?: string }
 }
 
 /** From the display matrix (rows of 16.16 numbers), else from the angle alone, else from the tag that old files have. */

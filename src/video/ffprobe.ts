@@ -17,7 +17,7 @@ const mostBytes = 256 * 1024 * 1024
 export const ffprobe = async <T>(
   path: string,
   options: readonly string[],
-  { signal }: { signal?: AbortSignal | undefined },
+  { signal }: { signal?: AbortSignal },
 ): Promise<T> => {
   const tool = await findTool('ffprobe')
   const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]

@@ -11,12 +11,12 @@ import { toleranceSeconds } from './sampling.ts'
 import type { Picture, VideoInfo, View } from './video.ts'
 
 export type FrameOptions = {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** Size of the picture in pixels. Default: as displayed; with one of the two, the other keeps the proportions. */
-  readonly width?: number | undefined
-  readonly height?: number | undefined
+  readonly width?: number
+  readonly height?: number
   /** What `probe` said of the file; asked again where it is missing. */
-  readonly info?: VideoInfo | undefined
+  readonly info?: VideoInfo
 }
 
 /** Times are shown in milliseconds: a time rounded down by half of one still means the frame that was shown. */
@@ -71,9 +71,9 @@ const nearestFrom = ({ frameRate, endSeconds }: StreamInfo, wanted: number): num
 
 type Found = {
   /** The last frame up to the wanted time. */
-  readonly shown?: RawFrame | undefined
+  readonly shown?: RawFrame
   /** The first frame of all that were decoded. */
-  readonly first?: RawFrame | undefined
+  readonly first?: RawFrame
   /** A later frame was seen, so that nothing can be missing. */
   readonly isFollowed?: boolean
   /** The seek did not land on a key frame at or before the wanted time: what comes out is late, or broken. */

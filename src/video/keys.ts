@@ -32,7 +32,7 @@ export const dueKeys = async (
   stream: StreamInfo,
   everySeconds: number,
   decode: DecodedFrames,
-  signal?: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<readonly number[] | undefined> => {
   const { startSeconds, endSeconds, isSeekable } = stream
   if (everySeconds === 0 || endSeconds === undefined || !isSeekable) return undefined

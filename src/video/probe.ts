@@ -3,7 +3,7 @@ import { ffprobe } from './ffprobe.ts'
 import { checkReadable } from './input.ts'
 import { NotAVideoError, type VideoInfo } from './video.ts'
 
-export type ProbeOptions = { readonly signal?: AbortSignal | undefined }
+export type ProbeOptions = { readonly signal?: AbortSignal }
 
 /** What decoding has to know beyond {@link VideoInfo}. */
 export type StreamInfo = VideoInfo & {

@@ -21,7 +21,7 @@ export type View = {
   readonly width: number
   readonly height: number
   /** @default 'bicubic' */
-  readonly interpolation?: 'bicubic' | 'bilinear' | undefined
+  readonly interpolation?: 'bicubic' | 'bilinear'
   readonly crop?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number }
 }
 
@@ -52,16 +52,16 @@ export type FramesOptions = {
    * Which frames may be taken. `references` is a permission: it comes to bear where frames lie so close that a sample
    * moves by a small part of `everySeconds` only. @default 'all'
    */
-  readonly decode?: DecodedFrames | undefined
+  readonly decode?: DecodedFrames
   /** Threads that decode. Default: about one a core. */
-  readonly threads?: number | undefined
+  readonly threads?: number
   /** Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. */
-  readonly hwaccel?: string | undefined
+  readonly hwaccel?: string
   /** Told why hardware that was asked for did not decode; the frames come all the same. */
-  readonly onSoftware?: ((reason: string) => void) | undefined
-  readonly signal?: AbortSignal | undefined
+  readonly onSoftware?: (reason: string) => void
+  readonly signal?: AbortSignal
   /** What `probe` said of the file; asked again where it is missing. */
-  readonly info?: VideoInfo | undefined
+  readonly info?: VideoInfo
 }
 
 /** The file holds no video that can be decoded: it is skipped or `failed`. */

@@ -76,7 +76,7 @@ test('letters are drawn on a machine without a single font', async () => {
     const config = join(folder, 'fonts.conf')
     await writeFile(config, `<?xml version="1.0"?><fontconfig><cachedir>${folder}</cachedir></fontconfig>`)
     const program = `
-      import { renderLine } from ${JSON.stringify(resolve('src/search/text.ts'))}
+      import { renderLine } from ${JSON.stringify(resolve('src/render/text.ts'))}
       const widths = []
       for (const weight of ['regular', 'bold']) {
         for (const text of ['iiii', 'WWWW', 'Привет']) {

@@ -2,7 +2,7 @@ import { metaId } from '../../src/store/qdrant/meta.ts'
 import { openQdrantStore } from '../../src/store/qdrant/store.ts'
 import type { Place } from './contract.ts'
 
-export type Server = { readonly url: string; readonly apiKey?: string | undefined }
+export type Server = { readonly url: string; readonly apiKey?: string }
 
 /** One request past the store, as another program would make it. */
 export const askServer = async ({ url, apiKey }: Server, method: string, path: string, body?: unknown) => {

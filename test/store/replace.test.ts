@@ -9,7 +9,7 @@ import { askServer } from './qdrant-place.ts'
 import { dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
 import { startStandIn } from './stand-in/server.ts'
 
-type Where = { readonly location: string; readonly apiKey?: string | undefined; remove(): Promise<unknown> }
+type Where = { readonly location: string; readonly apiKey?: string; remove(): Promise<unknown> }
 
 const other = { model: 'other-model@2', dimension }
 

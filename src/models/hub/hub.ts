@@ -19,9 +19,9 @@ const parse = (name: string): HubName => {
 }
 
 export type LoadOptions = {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
-  readonly onFetch?: ((name: string) => void) | undefined
+  readonly onFetch?: (name: string) => void
 }
 
 /**

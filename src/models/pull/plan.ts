@@ -8,7 +8,7 @@ const hub = 'https://huggingface.co'
 
 export type PlanOptions = Precision & {
   /** Address that stands in for https://huggingface.co. Default: `HF_ENDPOINT`. */
-  readonly mirror?: string | undefined
+  readonly mirror?: string
 }
 
 export type PlannedFile = {
@@ -19,7 +19,7 @@ export type PlannedFile = {
   /** `null` where the manifest does not know it. */
   readonly bytes: number | null
   /** Roughly, where `bytes` is `null`. */
-  readonly aboutBytes?: number | undefined
+  readonly aboutBytes?: number
   readonly sha256: string | null
 }
 

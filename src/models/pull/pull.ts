@@ -17,16 +17,16 @@ export type PullProgress = {
 }
 
 export type PullOptions = PlanOptions & {
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: PullProgress) => void) | undefined
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: PullProgress) => void
   /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
-  readonly trust?: boolean | undefined
+  readonly trust?: boolean
   /** Take files whose hash nobody has published, but none that is another one. */
-  readonly takeUnknown?: boolean | undefined
+  readonly takeUnknown?: boolean
   /** Needed for a model whose licence allows research only. */
-  readonly acceptLicence?: boolean | undefined
+  readonly acceptLicence?: boolean
   /** Bytes that may be written in a folder. Default: what the file system says. */
-  readonly freeBytes?: ((folder: string) => Promise<number>) | undefined
+  readonly freeBytes?: (folder: string) => Promise<number>
 }
 
 export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly string[] }

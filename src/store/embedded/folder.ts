@@ -22,9 +22,9 @@ const draftLifeMs = 3_600_000
 
 export type Facts = Collection & {
   /** Another collection of the folder, in whose place the tables lie. */
-  readonly contents?: string | undefined
+  readonly contents?: string
   /** The collection whose tables were in force before and may not be removed yet. */
-  readonly replaced?: string | undefined
+  readonly replaced?: string
 }
 
 /** As written: what is known of a collection, and when that was. ISO 8601. */

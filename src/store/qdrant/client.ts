@@ -21,9 +21,9 @@ const firstPatienceSeconds = 1
 const defaultPort = 6333
 
 export type Connect = {
-  readonly apiKey?: string | undefined
+  readonly apiKey?: string
   /** How long a call goes on trying while the server is away or overloaded, in seconds; 30 by default, at least 0. */
-  readonly patienceSeconds?: number | undefined
+  readonly patienceSeconds?: number
 }
 
 export type AskOptions = CallOptions & { readonly timeoutSeconds?: number }

@@ -14,9 +14,9 @@ export type Meta = {
   /** Steps of migrations/ that were applied, each with its time, ISO 8601. */
   readonly migrations: Readonly<Record<string, string>>
   /** Name of another collection that holds the points and records, see replace.ts. */
-  readonly contents?: string | undefined
+  readonly contents?: string
   /** Name of the collection that held them before and may not be deleted yet. */
-  readonly replaced?: string | undefined
+  readonly replaced?: string
 }
 
 export const collectionOf = (name: string, { model, dimension, schemaVersion }: Meta): Collection => ({

@@ -17,7 +17,7 @@ export type MigrationStep = {
   readonly requests: readonly string[]
 }
 
-export type Migrate = Connect & CallOptions & { readonly collection: string; readonly dryRun?: boolean | undefined }
+export type Migrate = Connect & CallOptions & { readonly collection: string; readonly dryRun?: boolean }
 
 /**
  * Brings a collection's schema up to date. Steps that were applied before are left out, so a second call does nothing;

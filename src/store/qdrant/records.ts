@@ -19,7 +19,7 @@ const longestPauseMs = 50
 const recordId = (video: string): string => uuidv5(video, namespace)
 
 /** A record as it is kept: every write gives it another `revision`, so that a write can be bound to what was read. */
-type Kept = VideoRecord & { readonly revision?: string | undefined }
+type Kept = VideoRecord & { readonly revision?: string }
 
 export const putRecord = (qdrant: Qdrant, name: string, record: VideoRecord, options: CallOptions): Promise<void> =>
   writeRecord(qdrant, name, { ...record, revision: randomUUID() }, {}, options)

@@ -5,7 +5,7 @@ const firstPauseSeconds = 0.1
 const longestPauseSeconds = 4
 
 export type Retry = {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal
   /** How long after the first attempt another one may still begin, in seconds; may depend on what went wrong. */
   patienceSeconds(error: unknown): number
   /** Shortest pause after this failure in seconds; `undefined` if trying again is of no use. */

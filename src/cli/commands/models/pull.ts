@@ -151,5 +151,5 @@ const tellPlan = (entry: ManifestEntry, { name, files }: PullPlan): void => {
 const licenceOf = ({ licence, licenceUrl }: ManifestEntry): string =>
   licenceUrl === undefined ? licence : `${licence} (${licenceUrl})`
 
-const bytesOf = (files: readonly { readonly bytes: number | null; readonly aboutBytes?: number | undefined }[]) =>
+const bytesOf = (files: readonly { readonly bytes: number | null; readonly aboutBytes?: number }[]) =>
   files.reduce((sum, { bytes, aboutBytes }) => sum + (bytes ?? aboutBytes ?? 0), 0)
