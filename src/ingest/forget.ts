@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { isGone } from '../files/files.ts'
-import { filterPaths } from '../search/paths.ts'
+import { filterPaths } from '../files/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { dropIfHomeless } from './catalogue.ts'
 

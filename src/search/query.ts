@@ -81,6 +81,6 @@ const encode = async (
 }
 
 const pathsOf = async ({ existing }: Searched, globs: readonly string[], signal: AbortSignal | undefined) => {
-  const [{ filterPaths }, records] = await Promise.all([import('./paths.ts'), existing().records({ signal })])
+  const [{ filterPaths }, records] = await Promise.all([import('../files/paths.ts'), existing().records({ signal })])
   return filterPaths(records, globs)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { filterPaths } from '../../src/search/paths.ts'
+import { filterPaths } from '../../src/files/paths.ts'
 
 const paths = {
   beach: '/home/u/holiday/beach.mp4',

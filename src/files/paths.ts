@@ -1,7 +1,6 @@
 import { isAbsolute, posix, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import { UsageError } from '../errors.ts'
-import type { VideoRecord } from '../store/store.ts'
 
 /**
  * The paths of a collection's videos that at least one glob names, for `PointFilter.paths`.
@@ -18,7 +17,7 @@ import type { VideoRecord } from '../store/store.ts'
  * @throws UsageError if a glob is empty
  */
 export const filterPaths = (
-  records: readonly Pick<VideoRecord, 'files'>[],
+  records: readonly { readonly files: readonly { readonly path: string }[] }[],
   globs: readonly string[],
   cwd: string = process.cwd(),
 ): readonly string[] => {
