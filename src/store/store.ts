@@ -64,11 +64,25 @@ export type VideoRecord = {
   readonly model: string
   /** Sampling and grid settings in one comparable line: other settings mean that the video is indexed again. */
   readonly settings: string
+  /**
+   * Id of the run that writes the video's points now or, once it is complete, wrote them. A run sets it before it looks
+   * at what is stored; only while it still stands may that run say `complete`. See {@link Store.deleteVideo}.
+   */
+  readonly run?: string
   /** Of a video that is not complete: all its whole frames are stored, so that it is found by them. */
   readonly hasWholeFrames?: boolean
   /** When it was indexed, ISO 8601. */
   readonly indexedAt: string
 }
+
+/** What is left of a record while its video is being removed: no settings are these, so the video is indexed again. */
+export const beingRemoved = (record: VideoRecord): VideoRecord => ({
+  ...record,
+  status: 'partial',
+  reason: 'it was being removed; index it again',
+  settings: '',
+  run: undefined,
+})
 
 export type RecordChange = (record: VideoRecord | undefined) => VideoRecord | undefined
 
@@ -123,7 +137,11 @@ export type Store = {
   vectors(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Float32Array>>
   /** Sets `path` on all points of a video. */
   setPath(video: string, path: string, options?: CallOptions): Promise<void>
-  /** Removes a video's points, then its record. */
+  /**
+   * Removes a video: marks its record as partial and without a run, removes its points, then the record. So no run that
+   * began before this resolved finds its id in the record afterwards, nor after a crash of this process, and does not
+   * take for stored what was removed.
+   */
   deleteVideo(video: string, options?: CallOptions): Promise<void>
   /** All points of the collection, or of one video. */
   countPoints(video?: string, options?: CallOptions): Promise<number>
@@ -131,9 +149,10 @@ export type Store = {
   putRecord(record: VideoRecord, options?: CallOptions): Promise<void>
   record(video: string, options?: CallOptions): Promise<VideoRecord | undefined>
   /**
-   * Writes what `change` makes of a record as it is now (`undefined`: there is none), if it makes something. No change
-   * that others make at the same moment is lost. Where they do, `change` is called again, even on what it made itself:
-   * made twice it has to leave what it leaves made once.
+   * Writes what `change` makes of a record as it is now (`undefined`: there is none), if it makes something. Reading and
+   * writing are one step: nobody, in any process, changes or removes the record in between. Where somebody tries to,
+   * `change` is called again, even on what it made itself: made twice it has to leave what it leaves made once. (A run
+   * that completes a video therefore leaves its id in the record.)
    * @returns what was written
    */
   changeRecord(video: string, change: RecordChange, options?: CallOptions): Promise<VideoRecord | undefined>

@@ -518,6 +518,65 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
       })
     })
 
+    describe('a run that writes a video', () => {
+      const begun = (run: string) => (record?: VideoRecord) => ({
+        ...(record ?? sampleRecord('a')),
+        status: 'partial' as const,
+        run,
+      })
+      /** What a run does at its end. */
+      const completed = (run: string) => (record?: VideoRecord) =>
+        record?.run === run ? { ...record, status: 'complete' as const } : undefined
+
+      test('completes it, keeps its id in the record, and may do so twice', async () => {
+        const store = await fresh()
+        await store.changeRecord('a', begun('one'))
+        for (const _ of ['once', 'and again']) await store.changeRecord('a', completed('one'))
+        expect(await store.record('a')).toEqual(sampleRecord('a', { run: 'one' }))
+      })
+
+      test('does not when another one began since', async () => {
+        const store = await fresh()
+        await store.changeRecord('a', begun('one'))
+        await store.changeRecord('a', begun('two'))
+        expect(await store.changeRecord('a', completed('one'))).toBeUndefined()
+        expect(await store.record('a')).toMatchObject({ status: 'partial', run: 'two' })
+      })
+
+      test('does not after the video was removed, whoever else writes', async () => {
+        const collection = freshName()
+        const [one, other] = [await fresh(collection), await fresh(collection)]
+        await one.changeRecord('a', begun('one'))
+        await one.upsert([samplePoint(1, { video: 'a' })])
+        await other.deleteVideo('a')
+        await one.upsert([samplePoint(2, { video: 'a' })])
+        expect(await one.changeRecord('a', completed('one'))).toBeUndefined()
+        expect(await other.record('a')).toBeUndefined()
+      })
+
+      test('never leaves it complete with points missing, however it and a removal meet', async () => {
+        const collection = freshName()
+        const [one, other] = [await fresh(collection), await fresh(collection)]
+        for (let round = 0; round < 12; round++) {
+          const [run, seeds] = [`run ${round}`, [0, 1, 2, 3]]
+          const indexing = async () => {
+            await one.changeRecord('a', begun(run))
+            const stored = await one.pointIds('a')
+            for (const point of seeds.map((seed) => samplePoint(seed, { video: 'a' }))) {
+              if (!stored.has(point.id)) await one.upsert([point])
+            }
+            await one.changeRecord('a', completed(run))
+          }
+          const removal = async () => {
+            for (let turn = 0; turn < round; turn++) await other.countPoints()
+            await other.deleteVideo('a')
+          }
+          await Promise.all([indexing(), removal()])
+          if ((await one.record('a'))?.status === 'complete') expect(await one.countPoints('a')).toBe(seeds.length)
+        }
+      })
+    })
+
     describe('signals', () => {
       test('a call with an aborted signal is rejected with its reason and writes nothing', async () => {
         const store = await filled([samplePoint(1, { video: 'a' })])

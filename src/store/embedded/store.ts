@@ -3,7 +3,14 @@ import { join, resolve } from 'node:path'
 import { expectBelonging } from '../belonging.ts'
 import { checkCollectionName } from '../name.ts'
 import { checkPoints, checkVector } from '../point.ts'
-import { type CallOptions, type Collection, CollectionMissingError, type OpenStore, type Store } from '../store.ts'
+import {
+  beingRemoved,
+  type CallOptions,
+  type Collection,
+  CollectionMissingError,
+  type OpenStore,
+  type Store,
+} from '../store.ts'
 import { pointKey } from './columns.ts'
 import { loadEngine, storeErrorFrom } from './engine.ts'
 import { collectionsIn, createCollection, type Facts, readFacts } from './folder.ts'
@@ -98,6 +105,7 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options),
     deleteVideo: (video, options) =>
       write(async ({ points, videos }) => {
+        await videos.change(video, (record) => record && beingRemoved(record))
         await points.delete(is('video', video))
         await videos.delete(video)
       }, options),

@@ -1,5 +1,5 @@
 import { checkPoints, checkVector } from '../point.ts'
-import { type CallOptions, type OpenStore, type Store, StoreError } from '../store.ts'
+import { beingRemoved, type CallOptions, type OpenStore, type Store, StoreError } from '../store.ts'
 import { isIndexingOff, type Loading, loadingOf } from './bulk.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo } from './collections.ts'
@@ -92,6 +92,7 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     await qdrant.ask((api, init) => api.setPayload(request, init), { signal, timeoutSeconds: writeSeconds })
   },
   deleteVideo: async (video, { signal } = {}) => {
+    await changeRecord(qdrant, name, video, (record) => record && beingRemoved(record), { signal })
     const request = { collection_name: name, wait: true, filter: ofVideo(video) }
     await qdrant.ask((api, init) => api.deletePoints(request, init), { signal, timeoutSeconds: writeSeconds })
     await deleteRecord(qdrant, name, video, { signal })
