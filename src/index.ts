@@ -15,6 +15,7 @@ import { ffmpegVersions } from './video/ffmpeg.ts'
 
 export { EncoderError } from './encoder/encoder.ts'
 export { UsageError, VidgrepError } from './errors.ts'
+export { NotAVideoError } from './files/regular.ts'
 export type { Shard } from './files/shard.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
 export type { SamplingOptions } from './ingest/sampling.ts'
@@ -30,11 +31,11 @@ export {
   SchemaTooNewError,
   StoreError,
 } from './store/store.ts'
-export { frame, frame as video_frame } from './video/frame.ts'
 export { frames, frames as video_frames } from './video/frames.ts'
 export { probe } from './video/probe.ts'
+export { frame, frame as video_frame } from './video/still.ts'
 export type { DecodedFrames, Frame, Picture, VideoInfo, View } from './video/video.ts'
-export { DamagedVideoError, NotAVideoError } from './video/video.ts'
+export { DamagedVideoError } from './video/video.ts'
 export type { Device, DeviceChoice, OpenIndexOptions, SearchQueryOptions, SearchResult }
 
 export type IndexOptions = SamplingOptions & {

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Moment, SearchResult } from '../index.ts'
 import { contactSheet, drawMoment, pictureName } from '../render/pictures.ts'
-import { frame } from '../video/frame.ts'
+import { frame } from '../video/still.ts'
 import type { Picture } from '../video/video.ts'
 import { type ExitCode, exitCodes, print, warn } from './run.ts'
 

@@ -1,10 +1,11 @@
-import { access, stat } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { VideoFile } from '../store/store.ts'
+import { regularFile } from './regular.ts'
 
-/** @throws the system's error if there is nothing that can be read */
+/** @throws UnreadableFileError, NotAVideoError if there is no regular file */
 export const videoFile = async (path: string): Promise<VideoFile> => {
-  const { size, mtimeMs } = await stat(path)
+  const { size, mtimeMs } = await regularFile(path)
   return { path: resolve(path), bytes: size, modifiedMs: Math.round(mtimeMs) }
 }
 

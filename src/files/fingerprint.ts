@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { VidgrepError } from '../errors.ts'
-import { isSystemError, unreadable } from '../video/input.ts'
+import { isSystemError, openRegular, unreadable } from './regular.ts'
 
 export type FingerprintOptions = {
   readonly signal?: AbortSignal
@@ -20,12 +20,13 @@ const digits = 32
  * digits.
  *
  * @throws UnreadableFileError if the file cannot be read
+ * @throws NotAVideoError if it is no regular file
  * @throws VidgrepError with code `file-changed` if it was written to meanwhile
  */
 export const fingerprint = async (path: string, { signal, onProgress }: FingerprintOptions = {}): Promise<string> => {
   signal?.throwIfAborted()
   try {
-    const file = await open(path, 'r')
+    const file = await openRegular(path)
     try {
       return await digest(path, file, signal, onProgress)
     } finally {

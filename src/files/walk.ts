@@ -2,8 +2,8 @@ import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, relative, resolve, sep } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { isSystemError } from '../video/input.ts'
-import { isOtherKindOfTs } from '../video/transportStream.ts'
+import { isSystemError } from './regular.ts'
+import { isOtherKindOfTs } from './transportStream.ts'
 
 /** Endings, in lower case, of the files within a folder that are taken for videos. A file named by itself is always tried. */
 export const videoExtensions: ReadonlySet<string> = new Set([

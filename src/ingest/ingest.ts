@@ -5,7 +5,6 @@ import { isGone } from '../files/files.ts'
 import type { FoundFiles } from '../files/find.ts'
 import type { Store } from '../store/store.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
-import { openLauncher } from '../video/launcher.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { decode } from './decode.ts'
 import type { DecodeContext, Decoded } from './decoded.ts'
@@ -112,12 +111,7 @@ async function* decodeAll(
     force,
   }
   const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))
-  const launcher = openLauncher()
-  try {
-    yield* merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })
-  } finally {
-    launcher.close()
-  }
+  yield* merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })
 }
 
 /** Holds the time that the encoder computed against the time that passed. */

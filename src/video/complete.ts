@@ -1,7 +1,7 @@
 import type { Outcome } from './decoder.ts'
 import { crashSignals, FfmpegError } from './ffmpeg.ts'
+import { type Packet, packets } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
-import { type Packet, packets } from './packets.ts'
 import type { StreamInfo } from './probe.ts'
 import { DamagedVideoError, type DecodedFrames } from './video.ts'
 
@@ -98,12 +98,12 @@ const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean
     )
   if (decode === 'keys') {
     // Minutes may follow that hold no key frame: all of it is looked at, at once.
-    const rest = await packets(stream, `${lastSeconds.toFixed(6)}%`, signal)
+    const rest = await packets(stream.path, `${lastSeconds.toFixed(6)}%`, signal)
     return rest.some((packet) => isAfter(packet, next, stream) && packet.flags?.includes('K')) || !reachesEnd(rest)
   }
-  const following = await packets(stream, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
+  const following = await packets(stream.path, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
   if (following.some((packet) => isAfter(packet, next, stream))) return true
-  return !reachesEnd(await packets(stream, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))
+  return !reachesEnd(await packets(stream.path, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))
 }
 
 const isAfter = ({ stream_index, pts_time }: Packet, seconds: number, { index }: StreamInfo): boolean =>

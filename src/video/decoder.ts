@@ -1,9 +1,5 @@
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
-import { type DecodeRequest, decodeArguments } from './command.ts'
-import { FfmpegError, findTool, toolEnvironment } from './ffmpeg.ts'
-import { packingOf } from './graph.ts'
+import { findTool, isAtLeast, type ToolVersion } from './ffmpeg.ts'
+import { filterGraph, packingOf } from './filterGraph.ts'
 import {
   type Complaint,
   type FrameNote,
@@ -13,7 +9,25 @@ import {
   type LogLine,
   readLog,
 } from './log.ts'
-import { startProgram } from './program.ts'
+import type { StreamInfo } from './probe.ts'
+import { type Ended, inputUrl, run, safeInputOptions } from './run.ts'
+import type { DecodedFrames, View } from './video.ts'
+
+export type DecodeRequest = {
+  readonly stream: StreamInfo
+  readonly views: readonly View[]
+  /** Expression of ffmpeg's select filter: which frames to hand out; `undefined` for all. */
+  readonly select?: string
+  /** Begin at a key frame at or before this presentation time in seconds, where the file can. */
+  readonly seekSeconds?: number
+  /** Which frames to decode at all. @default 'all' */
+  readonly decode?: DecodedFrames
+  /** Threads that decode. Default: ffmpeg's own choice, about one a core. */
+  readonly threads?: number
+  /** ffmpeg's name of a way to decode in hardware, `auto` for any that works. */
+  readonly hwaccel?: string
+  readonly signal?: AbortSignal
+}
 
 /** One raw picture that holds all views. */
 export type RawFrame = FrameNote & {
@@ -22,67 +36,110 @@ export type RawFrame = FrameNote & {
   done(): void
 }
 
-export type Outcome = {
+export type Outcome = Ended & {
   readonly earlyErrors: LoggedErrors
   readonly errors: LoggedErrors
-  readonly exitCode: number | null
-  /** The signal that ended ffmpeg, if one did. */
-  readonly signalName: NodeJS.Signals | null
   readonly hardware: HardwareNote
 }
 
-/** A running ffmpeg. Whoever opens it stops it. */
+/** An ffmpeg that starts when the first frame is asked for. */
 export type Decoder = {
-  /** Pulled one by one: ffmpeg waits while nobody asks. Each picture has memory of its own. */
-  frames(): AsyncGenerator<RawFrame>
-  /** How it went, once the frames are through. */
-  outcome(): Promise<Outcome>
-  /** Ends ffmpeg at once and waits until it is gone. */
-  stop(): Promise<void>
+  /** Pulled one by one: ffmpeg waits while nobody asks, and is gone when the loop is left. */
+  readonly frames: AsyncGenerator<RawFrame, void>
+  /** How it went; to be asked after the last frame. */
+  readonly outcome: () => Outcome
 }
 
-/** @throws FfmpegError if ffmpeg cannot be started */
-export const openDecoder = async (request: DecodeRequest): Promise<Decoder> => {
-  const { signal, views } = request
-  const tool = await findTool('ffmpeg')
-  signal?.throwIfAborted()
+/** The frames throw an FfmpegError if ffmpeg cannot be started. */
+export const openDecoder = (request: DecodeRequest): Decoder => {
   const log = readLog((line) => complaintOf(request, line))
-  const ffmpeg = await startProgram(tool.path, decodeArguments(request, tool), toolEnvironment(tool)).catch((cause) => {
-    throw new FfmpegError(`Expected ${tool.path} to start, got: ${cause.message}`, { cause })
-  })
-  const lines = createInterface({ input: ffmpeg.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', log.read)
-  const ended = Promise.all([ffmpeg.ended, once(lines, 'close')])
-    .then(([end]) => end)
-    .finally(log.close)
-  // Told where it is waited for, if anybody waits.
-  ended.catch(() => {})
-
-  const kill = (): void => {
-    ffmpeg.kill()
-    ffmpeg.stdout.destroy()
+  let ended: Ended | undefined
+  async function* frames(): AsyncGenerator<RawFrame, void> {
+    const tool = await findTool('ffmpeg')
+    const ffmpeg = run(tool, decodeArguments(request, tool), { onLine: log.read, signal: request.signal })
+    yield* rawFrames(ffmpeg.output, log, packingOf(request.views).bytes)
+    ended = ffmpeg.ended()
   }
-  signal?.addEventListener('abort', kill, { once: true })
-  if (signal?.aborted) kill()
-
   return {
-    frames: () => readFrames(ffmpeg.stdout, log, packingOf(views).bytes, signal),
-    outcome: async () => {
-      const { code, signalName } = await ended.catch((cause) => {
-        throw new FfmpegError(`Expected ffmpeg to end, got: ${cause.message}`, {
-          remedy: 'Run it again, with more memory free',
-          cause,
-        })
-      })
-      const { earlyErrors, errors, hardware } = log
-      return { earlyErrors, errors, exitCode: code, signalName, hardware }
-    },
-    stop: async () => {
-      signal?.removeEventListener('abort', kill)
-      kill()
-      await ended.catch(() => {})
-    },
+    frames: frames(),
+    outcome: () => ({ ...ended!, earlyErrors: log.earlyErrors, errors: log.errors, hardware: log.hardware }),
   }
 }
+
+/** Cuts what ffmpeg writes into pictures, each with what the log says of it. */
+async function* rawFrames(output: AsyncIterable<Buffer>, log: Log, bytes: number): AsyncGenerator<RawFrame, void> {
+  const memory = createMemory(bytes)
+  let packed = memory.take()
+  let filled = 0
+  let n = 0
+  for await (const chunk of output) {
+    for (let offset = 0; offset < chunk.length; ) {
+      const piece = chunk.subarray(offset, offset + bytes - filled)
+      packed.set(piece, filled)
+      filled += piece.length
+      offset += piece.length
+      if (filled < bytes) continue
+      const full = packed
+      yield { ...(await log.noteOf(n++)), packed: full, done: () => memory.giveBack(full) }
+      packed = memory.take()
+      filled = 0
+    }
+  }
+}
+
+/** Fresh memory has to be cleared by the system page by page; what comes back is used again, as many as were in use. */
+const createMemory = (bytes: number) => {
+  const free: Uint8Array[] = []
+  return {
+    take: (): Uint8Array => free.pop() ?? new Uint8Array(bytes),
+    giveBack: (packed: Uint8Array): void => void free.push(packed),
+  }
+}
+
+const decodeArguments = (request: DecodeRequest, tool: ToolVersion): readonly string[] => [
+  ...inputOptions(request),
+  ...['-i', inputUrl(request.stream.path)],
+  ...outputOptions(request, tool),
+  'pipe:1',
+]
+
+const inputOptions = (request: DecodeRequest): readonly string[] => {
+  const { seekSeconds, hwaccel } = request
+  // What the decoder is given is told at this level only; without hardware there is no need to know.
+  const level = hwaccel === undefined ? 'info' : 'verbose'
+  return [
+    ...['-nostdin', '-hide_banner', '-nostats', '-loglevel', `repeat+level+${level}`],
+    // The file's own times; the size may change midway without a new graph; our graph turns the picture.
+    ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
+    ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
+    ...decoderOptions(request),
+    ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
+    ...safeInputOptions,
+  ]
+}
+
+/**
+ * Key frames are best read alone. Where that would spoil their times, all frames are read and the decoder passes over the
+ * others. It deals frames out to its threads in turn, those too: two key frames never meet, and further threads only cost.
+ */
+const decoderOptions = ({ stream, decode = 'all', threads }: DecodeRequest): readonly string[] => {
+  const isReadWhole = decode === 'keys' && !stream.keepsTimesUnread
+  const count = isReadWhole ? 1 : threads
+  return [
+    ...(count === undefined ? [] : ['-threads', `${count}`]),
+    ...(decode === 'references' ? ['-skip_frame', 'noref'] : []),
+    ...(decode === 'keys' ? ['-skip_frame', 'nokey'] : []),
+    ...(decode === 'keys' && !isReadWhole ? ['-discard', 'nokey'] : []),
+  ]
+}
+
+const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly string[] => [
+  ...['-map', `0:${stream.index}`],
+  ...['-vf', filterGraph(views, stream, select, tool)],
+  // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
+  ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
+  ...['-f', 'rawvideo'],
+]
 
 /**
  * Damage is every error but those of other streams' decoders, and what is only a warning although a piece of the file is
@@ -101,43 +158,3 @@ const complaintOf = ({ stream, hwaccel }: DecodeRequest, { context, level, text 
 
 const hardwareContext = /^(AVHW|CUDA|VAAPI|VDPAU|QSV|MFX|D3D|DXVA|VideoToolbox|Vulkan|OpenCL|DRM)/i
 const hardwareWords = /device|hwaccel|hw ?frames|Failed setup for format/i
-
-async function* readFrames(
-  output: Readable,
-  log: Log,
-  bytes: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<RawFrame> {
-  const memory = createMemory(bytes)
-  let packed = memory.take()
-  let filled = 0
-  let n = 0
-  try {
-    for await (const chunk of output as AsyncIterable<Buffer>) {
-      for (let offset = 0; offset < chunk.length; ) {
-        const piece = chunk.subarray(offset, offset + bytes - filled)
-        packed.set(piece, filled)
-        filled += piece.length
-        offset += piece.length
-        if (filled < bytes) continue
-        const full = packed
-        yield { ...(await log.noteOf(n++)), packed: full, done: () => memory.giveBack(full) }
-        packed = memory.take()
-        filled = 0
-      }
-    }
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  }
-  signal?.throwIfAborted()
-}
-
-/** Fresh memory has to be cleared by the system page by page; what comes back is used again, as many as were in use. */
-const createMemory = (bytes: number) => {
-  const free: Uint8Array[] = []
-  return {
-    take: (): Uint8Array => free.pop() ?? new Uint8Array(bytes),
-    giveBack: (packed: Uint8Array): void => void free.push(packed),
-  }
-}

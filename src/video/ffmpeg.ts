@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { VidgrepError } from '../errors.ts'
-import { carriedTool } from './carried.ts'
+import { folders } from '../settings.ts'
 
 export type Tool = 'ffmpeg' | 'ffprobe'
 
@@ -109,11 +110,13 @@ const isExecutable = (path: string): Promise<boolean> =>
 const ask = async (tool: Tool, path: string, source: ToolVersion['source']): Promise<ToolVersion> => {
   const variable = source === 'env' ? ` (from ${toolVariable[tool]})` : ''
   const remedy = source === 'env' ? `Unset ${toolVariable[tool]} or set it to a ${tool} that runs` : installRemedy
-  const { stdout } = await promisify(execFile)(path, ['-version'], { timeout: 30_000, windowsHide: true }).catch(
-    (cause) => {
-      throw new FfmpegError(`Expected ${tool} at ${path}${variable}, got: ${firstLine(cause)}`, { remedy, cause })
-    },
-  )
+  const { stdout } = await promisify(execFile)(path, ['-version'], {
+    timeout: 30_000,
+    windowsHide: true,
+    env: toolEnvironment(path),
+  }).catch((cause) => {
+    throw new FfmpegError(`Expected ${tool} at ${path}${variable}, got: ${firstLine(cause)}`, { remedy, cause })
+  })
   const version = stdout.match(/^ff\w+ version (\S+)/)?.[1]
   const [, major, minor] = stdout.match(/^libavcodec +(\d+)\. *(\d+)\./m) ?? []
   if (!version || !major || !minor) {
@@ -127,18 +130,21 @@ const ask = async (tool: Tool, path: string, source: ToolVersion['source']): Pro
   return { path, version, source, libavcodec: [Number(major), Number(minor)] }
 }
 
-const firstLine = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split('\n')[0] ?? ''
+/** Variables that ffmpeg and ffprobe read and that change what they print, write or look for. */
+const disturbing = /^(AV_LOG_|FFREPORT$|FFMPEG_DATADIR$|AVCONV_DATADIR$)/i
 
 /**
- * The environment to run a tool in. Statically linked builds (the carried ffprobe, most that are downloaded) crash on
- * MPEG-TS when they find the system's own character set converters, which are of another C library: `GCONV_PATH` keeps
- * them from it. Nothing that is read here needs converting.
+ * The environment to run a tool in, less what disturbs it. Statically linked builds (the carried ffprobe, most that are
+ * downloaded) crash on MPEG-TS when they find the system's own character set converters, which are of another C library:
+ * `GCONV_PATH` keeps them from it. Nothing that is read here needs converting.
  */
-export const toolEnvironment = ({ path }: ToolVersion): NodeJS.ProcessEnv => ({
-  ...process.env,
+export const toolEnvironment = (path: string): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !disturbing.test(name))),
   GCONV_PATH: dirname(path),
 })
+
+const firstLine = (error: unknown): string =>
+  String(error instanceof Error ? error.message : error).split('\n')[0] ?? ''
 
 /** Whether a build's libavcodec is at least this one. */
 export const isAtLeast = (
@@ -146,3 +152,32 @@ export const isAtLeast = (
   wantedMajor: number,
   wantedMinor: number,
 ): boolean => major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+
+const require = createRequire(import.meta.url)
+const packages = { ffmpeg: '@ffmpeg-installer/ffmpeg', ffprobe: '@ffprobe-installer/ffprobe' } as const
+
+/**
+ * Path of the program that npm brought along, ready to run. Its file may lack the right to be executed (npm was told
+ * to run no install scripts) or have it for another user only: the right is added, else a copy of ours gets it.
+ *
+ * @throws if npm brought none for this platform
+ */
+const carriedTool = (tool: keyof typeof packages): Promise<string> =>
+  executable((require(packages[tool]) as { path: string }).path, tool)
+
+/** The file itself if it may be executed, or can be made so; else a copy in the cache folder. */
+export const executable = async (path: string, tool: string): Promise<string> => {
+  if (await isExecutable(path)) return path
+  await chmod(path, 0o755).catch(() => {})
+  if (await isExecutable(path)) return path
+  const { size, mtimeMs } = await stat(path)
+  const folder = join(folders().cache, 'bin', `${tool}-${size}-${Math.round(mtimeMs)}`)
+  const copy = join(folder, process.platform === 'win32' ? `${tool}.exe` : tool)
+  if (await isExecutable(copy)) return copy
+  await mkdir(folder, { recursive: true })
+  const unfinished = `${copy}.${process.pid}`
+  await copyFile(path, unfinished)
+  await chmod(unfinished, 0o755)
+  await rename(unfinished, copy)
+  return copy
+}

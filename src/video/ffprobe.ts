@@ -1,8 +1,6 @@
-import type { Readable } from 'node:stream'
-import { crashSignals, FfmpegError, findTool, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
-import { inputUrl, safeInputOptions } from './input.ts'
-import { type Ended, startProgram } from './program.ts'
-import { NotAVideoError } from './video.ts'
+import { NotAVideoError } from '../files/regular.ts'
+import { crashSignals, FfmpegError, findTool, type ToolVersion } from './ffmpeg.ts'
+import { type Ended, inputUrl, run, safeInputOptions } from './run.ts'
 
 /** Most that ffprobe may answer, in bytes; a long file's packets of some minutes stay far below. */
 const mostBytes = 256 * 1024 * 1024
@@ -21,14 +19,12 @@ export const ffprobe = async <T>(
 ): Promise<T> => {
   const tool = await findTool('ffprobe')
   const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
-  signal?.throwIfAborted()
-  const { stdout, stderr, code, signalName } = await answerOf(tool, command, signal)
-  signal?.throwIfAborted()
+  const { stdout, stderr, exitCode, signalName } = await answerOf(tool, command, signal)
   if (signalName && crashSignals.includes(signalName)) {
     throw notAVideo(path, `a file that makes ffprobe crash (${signalName})`)
   }
-  if (code === null) throw unanswered(`it was ended by ${signalName}`)
-  if (code !== 0) throw notAVideo(path, reason(stderr))
+  if (exitCode === null) throw unanswered(`it was ended by ${signalName}`)
+  if (exitCode !== 0) throw notAVideo(path, reason(stderr))
   try {
     return JSON.parse(stdout) as T
   } catch (cause) {
@@ -36,36 +32,46 @@ export const ffprobe = async <T>(
   }
 }
 
-type Answer = Ended & { readonly stdout: string; readonly stderr: string }
+/** A piece of a stream as ffprobe shows it, in the order of the file. */
+export type Packet = {
+  readonly stream_index?: number
+  readonly pts_time?: string
+  readonly duration_time?: string
+  readonly flags?: string
+}
 
-/** Runs it to its end, or to the signal's. @throws FfmpegError if it cannot be started or says too much */
-const answerOf = async (tool: ToolVersion, command: readonly string[], signal?: AbortSignal): Promise<Answer> => {
+/** Packets of a span "from%to" in seconds; those that cannot be read are not there. */
+export const packets = async (
+  path: string,
+  span: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly Packet[]> => {
+  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time,flags']
   try {
-    const { kill, ...program } = await startProgram(tool.path, command, toolEnvironment(tool))
-    signal?.addEventListener('abort', kill, { once: true })
-    if (signal?.aborted) kill()
-    try {
-      const written = [textOf(program.stdout), textOf(program.stderr)] as const
-      const [stdout, stderr, ended] = await Promise.all([...written, program.ended])
-      return { stdout, stderr, ...ended }
-    } finally {
-      signal?.removeEventListener('abort', kill)
-      kill()
-    }
-  } catch (cause) {
-    throw unanswered(cause instanceof Error ? cause.message : String(cause), cause)
+    return (await ffprobe<{ packets?: readonly Packet[] }>(path, options, { signal })).packets ?? []
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof FfmpegError) throw error
+    return []
   }
 }
 
-const textOf = async (output: Readable): Promise<string> => {
-  const pieces: Buffer[] = []
+/** What it writes and how it ends. @throws FfmpegError if it cannot be started or says too much */
+const answerOf = async (
+  tool: ToolVersion,
+  command: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Ended & { readonly stdout: string; readonly stderr: string }> => {
+  const stderr: string[] = []
+  const stdout: Buffer[] = []
   let bytes = 0
-  for await (const piece of output as AsyncIterable<Buffer>) {
+  const program = run(tool, command, { onLine: (line) => stderr.push(line), signal })
+  for await (const piece of program.output) {
     bytes += piece.length
-    if (bytes > mostBytes) throw new Error(`more than ${mostBytes} bytes`)
-    pieces.push(piece)
+    if (bytes > mostBytes) throw unanswered(`more than ${mostBytes} bytes`)
+    stdout.push(piece)
   }
-  return Buffer.concat(pieces).toString()
+  return { stdout: Buffer.concat(stdout).toString(), stderr: stderr.join('\n'), ...program.ended() }
 }
 
 const unanswered = (got: string, cause?: unknown): FfmpegError =>

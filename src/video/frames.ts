@@ -1,10 +1,12 @@
 import { UsageError } from '../errors.ts'
-import { checkReadable } from './input.ts'
-import { dueKeys, sampleKeys } from './keys.ts'
+import { checkReadable } from '../files/regular.ts'
+import { checkComplete, damaged } from './complete.ts'
+import { type Outcome, openDecoder } from './decoder.ts'
+import { createUnpacker, packingOf } from './filterGraph.ts'
+import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
-import { sampleAll } from './sample.ts'
-import { framesToDecode, samplingRule } from './sampling.ts'
-import { DamagedVideoError, type Frame, type FramesOptions, type View } from './video.ts'
+import { dueKeys, framesToDecode, jitterSeconds, roundingSeconds, type SamplingRule, samplingRule } from './sampling.ts'
+import { DamagedVideoError, type DecodedFrames, type Frame, type FramesOptions, type View } from './video.ts'
 
 /**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
@@ -46,6 +48,81 @@ async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerat
   if (due && (yield* sampleKeys(stream, due, rule, options))) return
   yield* sampleAll(stream, decode, rule, options)
 }
+
+/**
+ * Decodes key frames alone, as all that are due are among them.
+ *
+ * @returns whether they all came, each at its time; if not, the rule knows which ones did
+ */
+async function* sampleKeys(
+  stream: StreamInfo,
+  due: readonly number[],
+  rule: SamplingRule,
+  options: FramesOptions,
+): AsyncGenerator<Frame, boolean> {
+  const { views, threads, hwaccel, signal } = options
+  const unpacker = createUnpacker(packingOf(views))
+  const decoder = openDecoder({ stream, views, select: rule.expression, decode: 'keys', threads, hwaccel, signal })
+  let next = 0
+  for await (const { time, packed, done } of decoder.frames) {
+    const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
+    if (late > roundingSeconds) return false
+    if (late < -roundingSeconds) {
+      done()
+      continue
+    }
+    const timestampSeconds = secondsOf(time!)
+    rule.takes(timestampSeconds)
+    next += 1
+    yield { timestampSeconds, ...unpacker.unpack(packed, done) }
+  }
+  const outcome = decoder.outcome()
+  if (next < due.length || outcome.earlyErrors.count + outcome.errors.count > 0 || outcome.exitCode !== 0) return false
+  reportSoftware(stream, outcome, options)
+  return true
+}
+
+/** Decodes from beginning to end and hands out what the rule takes. @throws DamagedVideoError after the last good frame */
+async function* sampleAll(
+  stream: StreamInfo,
+  decode: DecodedFrames,
+  rule: SamplingRule,
+  options: FramesOptions,
+): AsyncGenerator<Frame> {
+  const { everySeconds, views, threads, hwaccel, signal } = options
+  const unpacker = createUnpacker(packingOf(views))
+  const decoder = openDecoder({ stream, views, select: rule.expression, decode, threads, hwaccel, signal })
+  let lastSeconds: number | undefined
+  let backTo: number | undefined
+  for await (const { time, packed, done } of decoder.frames) {
+    if (!time) continue
+    const timestampSeconds = secondsOf(time)
+    if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
+    lastSeconds = Math.max(lastSeconds ?? timestampSeconds, timestampSeconds)
+    if (!rule.takes(timestampSeconds)) {
+      done()
+      continue
+    }
+    yield { timestampSeconds, ...unpacker.unpack(packed, done) }
+  }
+  const outcome = decoder.outcome()
+  await checkComplete(stream, outcome, { lastSeconds, everySeconds, decode, signal })
+  if (backTo !== undefined) throw timesRunBack(stream, backTo, lastSeconds)
+  reportSoftware(stream, outcome, options)
+}
+
+/** Hardware hands out another pixel format than the file's own: the same one means that software decoded. */
+const reportSoftware = ({ pixelFormat, codec }: StreamInfo, { hardware }: Outcome, options: FramesOptions): void => {
+  if (options.hwaccel === undefined || hardware.decodedAs !== pixelFormat) return
+  options.onSoftware?.(hardware.complaint ?? `no hardware here decodes ${codec}`)
+}
+
+const timesRunBack = (stream: StreamInfo, backTo: number, lastSeconds: number | undefined) =>
+  damaged(
+    stream,
+    `its times begin again at ${backTo.toFixed(1)} s: what shares its time with another frame was left out`,
+    lastSeconds,
+  )
 
 const checkOptions = ({ everySeconds, views }: FramesOptions): void => {
   if (!(everySeconds >= 0 && everySeconds < Number.POSITIVE_INFINITY)) {

@@ -1,7 +1,7 @@
+import { checkReadable, NotAVideoError } from '../files/regular.ts'
 import { type DisplaySource, displaySize, type Orientation, orientationOf } from './display.ts'
 import { ffprobe } from './ffprobe.ts'
-import { checkReadable } from './input.ts'
-import { NotAVideoError, type VideoInfo } from './video.ts'
+import type { VideoInfo } from './video.ts'
 
 export type ProbeOptions = { readonly signal?: AbortSignal }
 

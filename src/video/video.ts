@@ -64,13 +64,6 @@ export type FramesOptions = {
   readonly info?: VideoInfo
 }
 
-/** The file holds no video that can be decoded: it is skipped or `failed`. */
-export class NotAVideoError extends VidgrepError {
-  constructor(message: string, details: { remedy: string; cause?: unknown }) {
-    super('not-a-video', message, details)
-  }
-}
-
 /** Decoding went wrong or ended early; thrown after the last good frame was handed out. The message is the reason. */
 export class DamagedVideoError extends VidgrepError {
   /** Presentation time of the last frame that was handed out, `undefined` if there was none. */

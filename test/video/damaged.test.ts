@@ -1,10 +1,10 @@
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { frame } from '../../src/video/frame.ts'
+import { NotAVideoError, UnreadableFileError } from '../../src/files/regular.ts'
 import { frames } from '../../src/video/frames.ts'
-import { UnreadableFileError } from '../../src/video/input.ts'
 import { probe } from '../../src/video/probe.ts'
-import { DamagedVideoError, NotAVideoError } from '../../src/video/video.ts'
+import { frame } from '../../src/video/still.ts'
+import { DamagedVideoError } from '../../src/video/video.ts'
 import { h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()

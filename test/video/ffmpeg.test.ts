@@ -1,8 +1,7 @@
 import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { delimiter, dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { executable } from '../../src/video/carried.ts'
-import { FfmpegError, ffmpegVersions, findTool, isAtLeast } from '../../src/video/ffmpeg.ts'
+import { executable, FfmpegError, ffmpegVersions, findTool, isAtLeast } from '../../src/video/ffmpeg.ts'
 import { useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()

@@ -6,9 +6,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findVideos } from '../../src/files/walk.ts'
 import { findTool } from '../../src/video/ffmpeg.ts'
-import { frame } from '../../src/video/frame.ts'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
+import { frame } from '../../src/video/still.ts'
 import { collect, h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()

@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
-import { frame } from '../../src/video/frame.ts'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
+import { frame } from '../../src/video/still.ts'
 import { h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()

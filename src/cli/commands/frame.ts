@@ -21,7 +21,7 @@ export const frameCommand: CommandModule<unknown, Arguments> = {
       .example('$0 frame a.mp4 1:30 -o a.jpg', 'the frame at a minute and a half') as unknown as Argv<Arguments>,
   handler: ({ video, time, output }) =>
     run(false, async ({ signal }) => {
-      const [{ default: sharp }, { frame }] = await Promise.all([import('sharp'), import('../../video/frame.ts')])
+      const [{ default: sharp }, { frame }] = await Promise.all([import('sharp'), import('../../video/still.ts')])
       const { data, width, height } = await frame(video, parseTimestamp(time), { signal })
       await sharp(data, { raw: { width, height, channels: 3 } }).toFile(output)
       print(output)

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { frame } from '../../src/video/frame.ts'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
+import { frame } from '../../src/video/still.ts'
 import type { Frame } from '../../src/video/video.ts'
 import { collect, h264, makeClip, ownTimes, testPicture, useFolder } from './makeClip.ts'
 

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { openRegular } from './regular.ts'
 
 /** Endings that MPEG transport streams share with TypeScript. */
 const sharedExtensions: ReadonlySet<string> = new Set(['.ts', '.mts'])
@@ -18,7 +18,7 @@ const convincing = 4
 export const isOtherKindOfTs = async (path: string): Promise<boolean> => {
   if (!sharedExtensions.has(extname(path).toLowerCase())) return false
   try {
-    const file = await open(path)
+    const file = await openRegular(path)
     try {
       const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(lookedAtBytes), position: 0 })
       return !hasPackets(buffer.subarray(0, bytesRead))

@@ -1,10 +1,9 @@
 import { UsageError } from '../errors.ts'
-import type { DecodeRequest } from './command.ts'
+import { checkReadable } from '../files/regular.ts'
 import { checkReached, damaged } from './complete.ts'
-import { openDecoder, type RawFrame } from './decoder.ts'
+import { type DecodeRequest, openDecoder, type RawFrame } from './decoder.ts'
+import { packingOf, unpack } from './filterGraph.ts'
 import { checkView } from './frames.ts'
-import { packingOf, unpack } from './graph.ts'
-import { checkReadable } from './input.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
 import { toleranceSeconds } from './sampling.ts'
@@ -83,23 +82,18 @@ type Found = {
 /** @param fromSeconds frames before this one are decoded but not looked at */
 const lastUpTo = async (wanted: number, request: DecodeRequest, fromSeconds?: number): Promise<Found> => {
   const select = fromSeconds === undefined ? request.select : `eq(n,0)+gte(pts*TB,${fromSeconds})`
-  const decoder = await openDecoder({ ...request, select })
   let shown: RawFrame | undefined
   let first: RawFrame | undefined
-  try {
-    for await (const raw of decoder.frames()) {
-      if (!raw.time) continue
-      const seconds = secondsOf(raw.time)
-      const isPast = seconds > wanted + toleranceSeconds
-      if (!first && request.seekSeconds !== undefined && (isPast || !raw.isKey)) return { isUnsound: true }
-      first ??= raw
-      if (isPast) return { shown, first, isFollowed: true }
-      if (fromSeconds === undefined || seconds >= fromSeconds) shown = raw
-    }
-    return first ? { shown, first } : { isUnsound: request.seekSeconds !== undefined }
-  } finally {
-    await decoder.stop()
+  for await (const raw of openDecoder({ ...request, select }).frames) {
+    if (!raw.time) continue
+    const seconds = secondsOf(raw.time)
+    const isPast = seconds > wanted + toleranceSeconds
+    if (!first && request.seekSeconds !== undefined && (isPast || !raw.isKey)) return { isUnsound: true }
+    first ??= raw
+    if (isPast) return { shown, first, isFollowed: true }
+    if (fromSeconds === undefined || seconds >= fromSeconds) shown = raw
   }
+  return first ? { shown, first } : { isUnsound: request.seekSeconds !== undefined }
 }
 
 /** For times without a frame nearby: finds the frame's time with tiny pictures, then decodes that frame. */
