@@ -1,4 +1,4 @@
-import { isAbsolute, posix, resolve, sep } from 'node:path'
+import nodePath, { isAbsolute, type PlatformPath, posix, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import { UsageError } from '../errors.ts'
 
@@ -11,6 +11,7 @@ import { UsageError } from '../errors.ts'
  * - A file's or folder's name without wildcards is enough: a folder means everything under it.
  * - What lies on the disk may have `*`, `[` or `(` in its name: the plain reading is tried before the wildcards.
  * - Hidden files match like all others. Upper and lower case differ, except on Windows.
+ * - Accents may be written either way: as one character with their letter (NFC) or as one of their own (NFD).
  *
  * @param cwd absolute folder that relative globs start from
  * @returns absolute, without doubles, in the records' order; all paths when there is no glob
@@ -34,10 +35,10 @@ const pathMatcher = (given: string, cwd: string): Matcher => {
       remedy: "Use --path '*.mp4', or leave --path out",
     })
   }
-  const { folder, glob } = anchor(forwardSlashes(given), cwd)
+  const { folder, glob } = anchor(comparable(given), cwd)
   const matches = folder === undefined ? endMatcher(glob) : startMatcher(glob)
   return (path) => {
-    const slashed = forwardSlashes(path)
+    const slashed = comparable(path)
     if (folder === undefined) return matches(slashed)
     return slashed.startsWith(`${folder}/`) && matches(slashed.slice(folder.length + 1))
   }
@@ -49,7 +50,7 @@ const anchor = (given: string, cwd: string): { folder: string | undefined; glob:
   if (isAbsolute(given)) return { folder: '', glob: posix.normalize(trimmed).replace(/^\/+|^\.$/, '') }
   const up = /^(?:\.\.?(?:\/+|$))+/.exec(trimmed)?.[0]
   if (up === undefined) return { folder: undefined, glob: trimmed }
-  return { folder: forwardSlashes(resolve(cwd, up)).replace(/\/$/, ''), glob: trimmed.slice(up.length) }
+  return { folder: comparable(resolve(cwd, up)).replace(/\/$/, ''), glob: trimmed.slice(up.length) }
 }
 
 /** Matches a path below the anchored folder: the glob itself, or anything under a folder that it names. */
@@ -68,6 +69,19 @@ const endMatcher = (glob: string): Matcher => {
 /** `s`: a newline in a name is a character like any other. `nonegate`: so is a leading exclamation mark. */
 const options = { dot: true, nonegate: true, flags: 's', nocase: sep === '\\', windows: false }
 
-/** On Windows `C:\\a` becomes `/C:/a`, so that one root holds everything there too. */
-const forwardSlashes = (path: string): string =>
-  sep === '\\' ? path.replaceAll('\\', '/').replace(/^(?=[a-z]:)/i, '/') : path
+/** Accents composed (NFC). On Windows `C:\\a` becomes `/C:/a`, so that one root holds everything there too. */
+const comparable = (path: string): string => {
+  const composed = path.normalize('NFC')
+  return sep === '\\' ? composed.replaceAll('\\', '/').replace(/^(?=[a-z]:)/i, '/') : composed
+}
+
+/**
+ * Whether a path is a folder or lies in it, at any depth. Accents may be written either way (NFC or NFD).
+ *
+ * @param path absolute, as `root`
+ * @param system whose rules hold; `node:path`'s `win32` knows drives and does not mind upper and lower case
+ */
+export const isWithin = (path: string, root: string, system: PlatformPath = nodePath): boolean => {
+  const way = system.relative(root.normalize('NFC'), path.normalize('NFC'))
+  return way !== '..' && !way.startsWith(`..${system.sep}`) && !system.isAbsolute(way)
+}

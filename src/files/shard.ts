@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, relative, sep } from 'node:path'
 import { UsageError } from '../errors.ts'
+import { isWithin } from './paths.ts'
 
 /** A part of the files, `i/n`: the i-th of n, counted from 1. */
 export type Shard = `${number}/${number}`
@@ -22,7 +23,9 @@ const mostShards = 1_000_000
  */
 export const shardTest = (shard: string, roots: readonly string[]): ShardTest => {
   const [part, of] = partsOf(shard)
-  return (path) => hashOf(placeOf(path, roots)) % of === part - 1
+  // macOS takes names apart into letters and accents, others leave them as they were written.
+  const composed = roots.map((root) => root.normalize('NFC'))
+  return (path) => hashOf(sharedName(path.normalize('NFC'), composed)) % of === part - 1
 }
 
 const partsOf = (shard: string): readonly [number, number] => {
@@ -33,16 +36,13 @@ const partsOf = (shard: string): readonly [number, number] => {
   })
 }
 
-/** Below the outermost of the roots that it lies in; written alike on every system. */
-const placeOf = (path: string, roots: readonly string[]): string => {
+/** The path below the outermost root that it lies in, written alike on every system. */
+const sharedName = (path: string, roots: readonly string[]): string => {
   const bases = roots.flatMap((root) => (path === root ? [dirname(root)] : isWithin(path, root) ? [root] : []))
   const places = bases.map((base) => relative(base, path))
   const longest = places.reduce((a, b) => (b.length > a.length ? b : a), '')
-  // macOS takes names apart into letters and accents, others leave them as they were written.
-  return (longest || path).split(sep).join('/').normalize('NFC')
+  return (longest || path).split(sep).join('/')
 }
-
-const isWithin = (path: string, root: string): boolean => path.startsWith(root.endsWith(sep) ? root : root + sep)
 
 /** The first 48 bits of the SHA-256. */
 const hashOf = (text: string): number => createHash('sha256').update(text).digest().readUIntBE(0, 6)

@@ -1,7 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { extname, join, relative, resolve, sep } from 'node:path'
+import { extname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
+import { isWithin } from './paths.ts'
 import { isSystemError } from './regular.ts'
 import { isOtherKindOfTs } from './transportStream.ts'
 
@@ -86,17 +87,12 @@ async function* walk(folder: Folder): AsyncGenerator<Found> {
 async function* link(inside: { path: string; real: string }, roots: readonly string[]): AsyncGenerator<Found> {
   try {
     const target = await realpath(inside.path)
-    if (roots.some((root) => isWithin(root, target))) return
+    if (roots.some((root) => isWithin(target, root))) return
     yield { ...inside, skipped: 'a link that leads out of the folder' }
   } catch (error) {
     if (!isSystemError(error)) throw error
     yield { ...inside, skipped: `a link that leads nowhere (${error.code})` }
   }
-}
-
-const isWithin = (root: string, path: string): boolean => {
-  const way = relative(root, path)
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && resolve(way) !== way)
 }
 
 const judge = async (inside: { path: string; real: string }, entry: Dirent): Promise<Found> => {

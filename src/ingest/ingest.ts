@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { sep } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
 import { isGone } from '../files/files.ts'
 import type { FoundFiles } from '../files/find.ts'
+import { isWithin } from '../files/paths.ts'
 import type { Store } from '../store/store.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
@@ -133,7 +133,7 @@ const watchEncoder = (encoder: Encoder) => {
 async function* vanished({ roots, paths, isOurs }: FoundFiles, catalogue: Catalogue): AsyncGenerator<IngestEvent> {
   const present = new Set(paths)
   for (const path of catalogue.paths()) {
-    const within = roots.some((root) => path === root || path.startsWith(root + sep))
+    const within = roots.some((root) => isWithin(path, root))
     if (within && isOurs(path) && !present.has(path) && (await isGone(path))) yield { type: 'vanished', path }
   }
 }

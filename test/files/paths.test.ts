@@ -1,6 +1,7 @@
+import { posix, win32 } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { filterPaths } from '../../src/files/paths.ts'
+import { filterPaths, isWithin } from '../../src/files/paths.ts'
 
 const paths = {
   beach: '/home/u/holiday/beach.mp4',
@@ -85,4 +86,48 @@ describe.skipIf(process.platform === 'win32')('a path glob', () => {
 test('without a glob all paths pass, each once', () => {
   const twice = [...records, { files: [...records[0]!.files, { path: '/copy.mp4', bytes: 1, modifiedMs: 0 }] }]
   expect(filterPaths(twice, [], '/home/u')).toEqual([...Object.values(paths), '/copy.mp4'])
+})
+
+test('an accent finds its name, whichever of the two ways each of them is written', () => {
+  const composed = '/home/u/Caf\u00e9/Cre\u0300me.mp4'
+  const apart = composed.normalize('NFD')
+  for (const stored of [composed, apart]) {
+    const records = [{ files: [{ path: stored }] }]
+    for (const glob of ['Café', 'Crème.mp4', './Café/Crème.mp4', './C*/Cr\u00e8*', '/home/u/Café/**']) {
+      for (const form of ['NFC', 'NFD']) {
+        expect(filterPaths(records, [glob.normalize(form)], '/home/u')).toEqual([stored])
+      }
+    }
+  }
+  // The current folder itself may be written with accents apart.
+  expect(filterPaths([{ files: [{ path: composed }] }], ['./*'], '/home/u/Cafe\u0301')).toEqual([composed])
+})
+
+describe('a path lies within a folder', () => {
+  test.each([
+    ['/a/b', '/a', true],
+    ['/a', '/a', true],
+    ['/a', '/', true],
+    ['/', '/', true],
+    ['/ab', '/a', false],
+    ['/a', '/a/b', false],
+    ['/a/../b', '/a', false],
+    ['/a/..b/c', '/a', true],
+    ['/a/b', '/a/', true],
+    ['/Cafe\u0301/a', '/Caf\u00e9', true],
+  ])('%s in %s: %s', (path, root, expected) => {
+    expect(isWithin(path, root, posix)).toBe(expected)
+  })
+
+  test.each([
+    ['C:\\a\\b', 'C:\\a', true],
+    ['c:\\A\\b', 'C:\\a', true],
+    ['C:\\a', 'C:\\', true],
+    ['D:\\a', 'C:\\', false],
+    ['C:\\ab', 'C:\\a', false],
+    ['\\\\nas\\share\\a', '\\\\nas\\share', true],
+    ['\\\\nas\\other\\a', '\\\\nas\\share', false],
+  ])('%s in %s on Windows: %s', (path, root, expected) => {
+    expect(isWithin(path, root, win32)).toBe(expected)
+  })
 })

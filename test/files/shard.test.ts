@@ -37,7 +37,8 @@ describe('a shard', () => {
     for (const file of ['a.mp4', '2024/trip.mov', 'Übung/é.mkv']) {
       const mounted = places.map((root) => shardOf(join(root, file), 16, [root]))
       const taken = places.map((root) => shardOf(join(root, file.normalize('NFD')), 16, [root]))
-      expect(new Set([...mounted, ...taken]).size).toBe(1)
+      const accented = shardOf(join('/Cafe\u0301', file), 16, ['/Caf\u00e9'])
+      expect(new Set([...mounted, ...taken, accented]).size).toBe(1)
     }
   })
 
