@@ -1,6 +1,6 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defaultModelName, knownModels } from '../models/registry.ts'
+import { defaultModelName, knownModels } from '../models/disk.ts'
 import { folders } from '../settings.ts'
 import { warn } from './run.ts'
 

@@ -1,10 +1,16 @@
 import { join } from 'node:path'
-import { fileState } from './files.ts'
-import { readDescription } from './folder.ts'
-import { precisionOnDisk } from './load.ts'
+import { readDescription } from './description.ts'
+import {
+  addedFolder,
+  addedNames,
+  expectedFiles,
+  fileState,
+  isHubName,
+  knownModels,
+  modelFolder,
+  precisionOnDisk,
+} from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
-import { expectedFiles } from './record.ts'
-import { addedFolder, addedNames, isHubName, knownModels, modelFolder } from './registry.ts'
 
 export type ListedModel = ModelDescription &
   Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {

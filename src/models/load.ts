@@ -1,22 +1,31 @@
 import { isAbsolute, join, resolve } from 'node:path'
-import { ModelError } from './errors.ts'
-import { fileState, type Precision, towerFiles } from './files.ts'
-import { findModel } from './find.ts'
-import { loadFolder, locate } from './folder.ts'
+import { distance } from 'fastest-levenshtein'
+import { UsageError } from '../errors.ts'
+import { loadFolder, locate } from './description.ts'
+import {
+  addedFolder,
+  addedNames,
+  expectedFiles,
+  fileState,
+  isHubName,
+  knownModels,
+  modelFolder,
+  type Precision,
+  precisionOnDisk,
+  towerFiles,
+} from './disk.ts'
 import type { LoadOptions } from './hub/hub.ts'
 import type { ManifestEntry } from './manifest.ts'
-import type { Model } from './model.ts'
-import { expectedFiles } from './record.ts'
-import { addedFolder, isHubName, modelFolder } from './registry.ts'
+import { type Model, ModelError } from './model.ts'
 
 /**
- * Finds a model and makes sure that its files are there and of the right size; their contents are only checked by
+ * Finds a model and makes sure that its files are there and of the right size. Their contents are only checked by
  * `vidgrep models verify`, as hashing a model takes longer than a search.
  *
- * @param nameOrFolder a known or added model's name, `hf:ORG/NAME` for a repository of the hub, or the path of a folder with a model.json (with a `/` in it:
- * `./folder`)
+ * @param nameOrFolder a known or added model's name, `hf:ORG/NAME` for a repository of the hub, or the path of a folder
+ * with a model.json (with a `/` in it: `./folder`)
  * @throws UsageError if there is no such model
- * @throws ModelError if its files are not there or not right
+ * @throws ModelError if its files are missing or not right
  */
 export const loadModel = async (
   nameOrFolder: string,
@@ -34,20 +43,21 @@ export const loadModel = async (
 
 const isFolder = (nameOrFolder: string): boolean => /[/\\]|^\.{1,2}$/.test(nameOrFolder) || isAbsolute(nameOrFolder)
 
-/**
- * The exact towers, but for a smaller text tower that was pulled in its place. That is no other model: what is stored
- * comes from the image tower.
- */
-export const precisionOnDisk = async (entry: ManifestEntry, folder: string): Promise<Precision> => {
-  const files = await expectedFiles(entry, folder, {})
-  const exact = files.find(({ path }) => path === entry.text.file)
-  if (!exact || (await fileState(folder, exact)).right) return {}
-  for (const text of ['fp16', 'int8'] as const) {
-    const path = towerFiles(entry, { text }).text
-    const smaller = (await expectedFiles(entry, folder, { text })).find((file) => file.path === path)
-    if (path !== exact.path && smaller && (await fileState(folder, smaller)).right) return { text }
-  }
-  return {}
+/** @throws UsageError with the nearest names if the manifest has no model of this name */
+export const findModel = async (name: string): Promise<ManifestEntry> => {
+  const models = await knownModels()
+  const found = models.find((model) => model.name === name)
+  if (found) return found
+  const names = [...models.map((model) => model.name), ...(await addedNames())]
+  throw new UsageError(`Expected the name of a model or a folder with a model.json, got "${name}"`, {
+    remedy: `Did you mean ${nearest(name, names).join(' or ')}? See: vidgrep models list`,
+  })
+}
+
+const nearest = (name: string, names: readonly string[]): string[] => {
+  const ranked = names.map((known) => ({ known, far: distance(name.toLowerCase(), known) }))
+  const closest = Math.min(...ranked.map(({ far }) => far))
+  return ranked.filter(({ far }) => far <= closest + 1).map(({ known }) => known)
 }
 
 const loadKnown = async (entry: ManifestEntry, wanted: Precision): Promise<Model> => {

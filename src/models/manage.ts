@@ -1,13 +1,18 @@
 import { cp, mkdir, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { fileState } from './files.ts'
-import { findModel } from './find.ts'
-import { readDescription } from './folder.ts'
-import { loadModel, precisionOnDisk } from './load.ts'
+import { readDescription } from './description.ts'
+import {
+  addedFolder,
+  expectedFiles,
+  fileState,
+  knownModels,
+  modelFolder,
+  precisionOnDisk,
+  pulledFolder,
+} from './disk.ts'
+import { findModel, loadModel } from './load.ts'
 import { hashFile } from './pull/download.ts'
-import { expectedFiles } from './record.ts'
-import { addedFolder, knownModels, modelFolder, pulledFolder } from './registry.ts'
 
 export type CheckedFile = {
   /** Absolute. */

@@ -1,3 +1,8 @@
+import { VidgrepError } from '../errors.ts'
+
+/** The model is known, but its files are missing, damaged, described wrongly, or could not be had. */
+export class ModelError extends VidgrepError {}
+
 /** How a picture becomes the model's square input: both edges to the size, or the shortest edge and a centre crop. */
 export type ResizeRule = 'squash' | 'edge-crop'
 

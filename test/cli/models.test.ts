@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { knownModels } from '../../src/models/registry.ts'
+import { knownModels } from '../../src/models/disk.ts'
 import { temporaryFolder } from '../ingest/indexing.ts'
 import { start, vidgrep } from './program.ts'
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { ModelError } from '../../src/models/errors.ts'
+import { defaultModelName } from '../../src/models/disk.ts'
 import { listModels } from '../../src/models/list.ts'
 import { loadModel } from '../../src/models/load.ts'
-import { defaultModelName } from '../../src/models/registry.ts'
+import { ModelError } from '../../src/models/model.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')
 

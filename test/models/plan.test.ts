@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { neededFiles, towerFiles } from '../../src/models/files.ts'
-import { findModel } from '../../src/models/find.ts'
-import { loadModel } from '../../src/models/load.ts'
+import { knownModels, neededFiles, towerFiles } from '../../src/models/disk.ts'
+import { findModel, loadModel } from '../../src/models/load.ts'
 import { planPull } from '../../src/models/pull/plan.ts'
-import { knownModels } from '../../src/models/registry.ts'
 
 const models = await knownModels()
 const hubModels = models.filter(({ carried }) => !carried)

@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ManifestEntry } from '../../src/models/manifest.ts'
-import { type PullProgress, pullEntry } from '../../src/models/pull/pull.ts'
+import type { PullProgress } from '../../src/models/pull/plan.ts'
+import { pullModel } from '../../src/models/pull/pull.ts'
 
 const revision = '0123456789abcdef0123456789abcdef01234567'
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
@@ -100,10 +101,10 @@ const leavePartial = async (path: string, data: Uint8Array) => {
   await writeFile(file, data)
 }
 
-describe('pullEntry', () => {
+describe('pullModel', () => {
   test('fetches each file once, verified and in place, and tells how far it is', async () => {
     const progress: PullProgress[] = []
-    const pulled = await pullEntry(entryOf(), { mirror, onProgress: (state) => progress.push(state) })
+    const pulled = await pullModel(entryOf(), { mirror, onProgress: (state) => progress.push(state) })
     expect(pulled).toEqual({ name: 'small', folder: join(models(), 'small'), files: Object.keys(contents) })
     await expectWhole()
     expect(requests.map(({ path }) => path).sort()).toEqual(Object.keys(contents).sort())
@@ -111,17 +112,17 @@ describe('pullEntry', () => {
   })
 
   test('makes no connection when all files are there', async () => {
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     requests = []
-    expect((await pullEntry(entryOf(), { mirror })).files).toEqual([])
+    expect((await pullModel(entryOf(), { mirror })).files).toEqual([])
     expect(requests).toEqual([])
   })
 
   test('fetches only the file that is missing', async () => {
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await rm(join(models(), 'small/tokenizer.json'))
     requests = []
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     expect(requests.map(({ path }) => path)).toEqual(['tokenizer.json'])
     await expectWhole()
   })
@@ -130,7 +131,7 @@ describe('pullEntry', () => {
     const data = contents['onnx/image.onnx']!
     await leavePartial('onnx/image.onnx', data.subarray(0, 120_000))
     await leavePartial('onnx/text.onnx', contents['onnx/text.onnx']!)
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await expectWhole()
     expect(requests.find(({ path }) => path === 'onnx/image.onnx')?.range).toBe('bytes=120000-')
     expect(requests.find(({ path }) => path === 'onnx/text.onnx')?.range).toBe('bytes=200000-')
@@ -139,7 +140,7 @@ describe('pullEntry', () => {
   test('starts anew when what an earlier run left does not fit', async () => {
     await leavePartial('onnx/image.onnx', Buffer.alloc(120_000, 1))
     await leavePartial('tokenizer.json', Buffer.alloc(5_000, 1))
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await expectWhole()
   })
 
@@ -152,7 +153,7 @@ describe('pullEntry', () => {
       response.write(contents[path]!.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50))
       return true
     }
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await expectWhole()
     expect(requests.filter(({ path }) => path === 'onnx/image.onnx').map(({ range }) => range)).toEqual([
       undefined,
@@ -166,14 +167,14 @@ describe('pullEntry', () => {
       response.writeHead(200).end(contents[path])
       return true
     }
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await expectWhole()
   })
 
   test('names both hashes when a file is another one, and leaves nothing behind', async () => {
     const wrong = 'f'.repeat(64)
     const entry = entryOf((path) => (path === 'onnx/text.onnx' ? { sha256: wrong } : {}))
-    const failure = await pullEntry(entry, { mirror }).catch((error: Error) => error)
+    const failure = await pullModel(entry, { mirror }).catch((error: Error) => error)
     expect(failure).toMatchObject({ code: 'hash-mismatch' })
     expect((failure as Error).message).toContain(wrong)
     expect((failure as Error).message).toContain(sha256(contents['onnx/text.onnx']!))
@@ -182,18 +183,18 @@ describe('pullEntry', () => {
 
   test('takes another file when it is trusted, and knows it from then on', async () => {
     const entry = entryOf((path) => (path === 'onnx/text.onnx' ? { sha256: 'f'.repeat(64), bytes: 77 } : {}))
-    await pullEntry(entry, { mirror, trust: true })
+    await pullModel(entry, { mirror, trust: true })
     await expectWhole()
     requests = []
-    expect((await pullEntry(entry, { mirror })).files).toEqual([])
+    expect((await pullModel(entry, { mirror })).files).toEqual([])
     expect(requests).toEqual([])
   })
 
   test('wants trust for a file whose hash nobody knows, and remembers what it was', async () => {
     const entry = entryOf((path) => (path === 'tokenizer.json' ? { sha256: null, bytes: null } : {}))
-    expect(await codeOf(pullEntry(entry, { mirror }))).toBe('hash-unknown')
+    expect(await codeOf(pullModel(entry, { mirror }))).toBe('hash-unknown')
     expect(requests).toEqual([])
-    await pullEntry(entry, { mirror, trust: true })
+    await pullModel(entry, { mirror, trust: true })
     const record = JSON.parse(await readFile(join(models(), 'small/pulled.json'), 'utf8'))
     expect(record).toEqual({
       source: `someone/small@${revision}`,
@@ -204,7 +205,7 @@ describe('pullEntry', () => {
   })
 
   test('lets only one of two pulls that meet do the work', async () => {
-    const both = await Promise.all([pullEntry(entryOf(), { mirror }), pullEntry(entryOf(), { mirror })])
+    const both = await Promise.all([pullModel(entryOf(), { mirror }), pullModel(entryOf(), { mirror })])
     expect(both.map(({ files }) => files.length).sort()).toEqual([0, 3])
     expect(requests).toHaveLength(3)
     await expectWhole()
@@ -213,8 +214,8 @@ describe('pullEntry', () => {
   test('lets only one of two processes do the work', async () => {
     const source = JSON.stringify(join(import.meta.dirname, '../../src/models/pull/pull.ts'))
     const script = `
-      import { pullEntry } from ${source}
-      const { files } = await pullEntry(${JSON.stringify(entryOf())}, { mirror: '${mirror}' })
+      import { pullModel } from ${source}
+      const { files } = await pullModel(${JSON.stringify(entryOf())}, { mirror: '${mirror}' })
       console.log(files.length)`
     const pullThere = () =>
       promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script])
@@ -234,45 +235,45 @@ describe('pullEntry', () => {
     const onProgress = ({ receivedBytes }: PullProgress) => {
       if (receivedBytes === 301_000) abort.abort(reason)
     }
-    await expect(pullEntry(entryOf(), { mirror, signal: abort.signal, onProgress })).rejects.toBe(reason)
-    await pullEntry(entryOf(), { mirror })
+    await expect(pullModel(entryOf(), { mirror, signal: abort.signal, onProgress })).rejects.toBe(reason)
+    await pullModel(entryOf(), { mirror })
     await expectWhole()
     expect(requests.filter(({ path }) => path === 'onnx/image.onnx').at(-1)?.range).toBe('bytes=100000-')
   })
 
   test('says what a refusal is, and does not try again', async () => {
     misbehave = (_, response) => !!response.writeHead(401).end()
-    const failure = await pullEntry(entryOf(), { mirror }).catch((error: Error) => error)
+    const failure = await pullModel(entryOf(), { mirror }).catch((error: Error) => error)
     expect(failure).toMatchObject({ code: 'pull-refused', remedy: expect.stringContaining('HF_TOKEN') })
   })
 
   test('wants the room before it begins', async () => {
-    expect(await codeOf(pullEntry(entryOf(), { mirror, freeBytes: async () => 500_999 }))).toBe('disk-full')
+    expect(await codeOf(pullModel(entryOf(), { mirror, freeBytes: async () => 500_999 }))).toBe('disk-full')
     expect(requests).toEqual([])
     await leavePartial('tokenizer.json', contents['tokenizer.json']!)
-    expect(await codeOf(pullEntry(entryOf(), { mirror, freeBytes: async () => 500_999 }))).toBe('no error')
+    expect(await codeOf(pullModel(entryOf(), { mirror, freeBytes: async () => 500_999 }))).toBe('no error')
   })
 
   test('wants a licence for research only to be accepted', async () => {
     const entry = { ...entryOf(), researchOnly: true, licenceUrl: 'https://example.org/licence' }
-    const failure = await pullEntry(entry, { mirror }).catch((error: Error) => error)
+    const failure = await pullModel(entry, { mirror }).catch((error: Error) => error)
     expect(failure).toMatchObject({
       code: 'licence-not-accepted',
       message: expect.stringContaining('example.org/licence'),
     })
     expect(requests).toEqual([])
-    await pullEntry(entry, { mirror, acceptLicence: true })
+    await pullModel(entry, { mirror, acceptLicence: true })
     await expectWhole()
   })
 
   test('takes HF_ENDPOINT for the hub and shows it the token; a mirror never sees it', async () => {
     process.env.HF_TOKEN = 'secret'
     process.env.HF_ENDPOINT = mirror
-    await pullEntry(entryOf())
+    await pullModel(entryOf())
     expect(requests.every(({ authorization }) => authorization === 'Bearer secret')).toBe(true)
     await rm(models(), { recursive: true })
     requests = []
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     expect(requests).toHaveLength(3)
     expect(requests.every(({ authorization }) => authorization === undefined)).toBe(true)
   })
@@ -290,7 +291,7 @@ describe('pullEntry', () => {
     }
     try {
       expect(
-        await codeOf(pullEntry(entryOf(), { mirror: 'http://hub.invalid', signal: AbortSignal.timeout(1000) })),
+        await codeOf(pullModel(entryOf(), { mirror: 'http://hub.invalid', signal: AbortSignal.timeout(1000) })),
       ).not.toBe('no error')
     } finally {
       delete process.env.HTTP_PROXY
@@ -299,7 +300,7 @@ describe('pullEntry', () => {
   })
 
   test('leaves nothing locked', async () => {
-    await pullEntry(entryOf(), { mirror })
+    await pullModel(entryOf(), { mirror })
     await expect(access(join(models(), 'small.lock'))).rejects.toThrow()
   })
 })

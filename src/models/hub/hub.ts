@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { loadFolder } from '../folder.ts'
+import { loadFolder } from '../description.ts'
+import { pulledFolder, writeJson } from '../disk.ts'
 import type { Model } from '../model.ts'
-import { pullEntry } from '../pull/pull.ts'
-import { pulledFolder } from '../registry.ts'
-import { askHub } from './hubFiles.ts'
+import { pullModel } from '../pull/pull.ts'
+import { askHub } from './repository.ts'
 
 type HubName = { readonly repo: string; readonly revision: string | undefined }
 
@@ -46,13 +46,13 @@ export const loadHubModel = async (name: string, { signal, onFetch }: LoadOption
     signal,
   )
   onFetch?.(idOf(repo, commit))
-  await pullEntry(entry, { takeUnknown: true, signal })
+  await pullModel(entry, { takeUnknown: true, signal })
   // The library takes a while to load: only a model that is new here needs it.
-  const { describeHubModel } = await import('./hubDescription.ts')
+  const { describeHubModel } = await import('./describe.ts')
   const folder = folderOf(repo, commit)
   const description = await describeHubModel(folder, entry, { id: idOf(repo, commit), repo, licence })
-  await writeWhole(join(folder, 'model.json'), description)
-  if (!isCommit(revision)) await writeWhole(pinsFile(), { ...(await readPins()), [asked]: commit })
+  await writeJson(join(folder, 'model.json'), description)
+  if (!isCommit(revision)) await writeJson(pinsFile(), { ...(await readPins()), [asked]: commit })
   return located(repo, commit)
 }
 
@@ -77,11 +77,4 @@ const pinsFile = (): string => join(pulledFolder(), 'hub.json')
 const readPins = async (): Promise<Readonly<Record<string, string>>> => {
   const json = await readFile(pinsFile(), 'utf8').catch(() => undefined)
   return json === undefined ? {} : JSON.parse(json)
-}
-
-/** Written beside and moved into place, so that a reader finds the old one or the new one. */
-const writeWhole = async (file: string, content: unknown): Promise<void> => {
-  await mkdir(pulledFolder(), { recursive: true })
-  await writeFile(`${file}.${process.pid}`, `${JSON.stringify(content, null, 2)}\n`)
-  await rename(`${file}.${process.pid}`, file)
 }

@@ -1,8 +1,9 @@
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { neededFiles, type Precision } from '../files.ts'
+import { fileState, modelFolder, neededFiles, type Precision } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
-import { modelFolder } from '../registry.ts'
+import { ModelError } from '../model.ts'
 
 const hub = 'https://huggingface.co'
 
@@ -10,6 +11,28 @@ export type PlanOptions = Precision & {
   /** Address that stands in for https://huggingface.co. Default: `HF_ENDPOINT`. */
   readonly mirror?: string
 }
+
+export type PullProgress = {
+  /** Of all files together, those of an earlier, broken-off run included. */
+  readonly receivedBytes: number
+  /** `undefined` until the size of every file is known. */
+  readonly totalBytes: number | undefined
+}
+
+export type PullOptions = PlanOptions & {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: PullProgress) => void
+  /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
+  readonly trust?: boolean
+  /** Take files whose hash nobody has published, but none that is another one. */
+  readonly takeUnknown?: boolean
+  /** Needed for a model whose licence allows research only. */
+  readonly acceptLicence?: boolean
+  /** Bytes that may be written in a folder. Default: what the file system says. */
+  readonly freeBytes?: (folder: string) => Promise<number>
+}
+
+export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly string[] }
 
 export type PlannedFile = {
   readonly path: string
@@ -50,4 +73,33 @@ export const planPull = (entry: Pullable, options: PlanOptions = {}): PullPlan =
     return { ...file, url: `${endpoint}/${repo}/resolve/${revision}/${path}`, target: join(folder, file.path) }
   })
   return { name, folder, files }
+}
+
+/**
+ * Makes sure that what is still missing fits on the disk.
+ *
+ * @param free bytes that may be written in a folder
+ * @throws ModelError of code `disk-full`
+ */
+export const expectSpace = async (
+  staging: string,
+  files: readonly PlannedFile[],
+  free: (folder: string) => Promise<number>,
+): Promise<void> => {
+  const states = await Promise.all(files.map((file) => fileState(staging, { path: file.path })))
+  const needed = files.reduce(
+    (sum, file, i) => sum + Math.max(0, (file.bytes ?? file.aboutBytes ?? 0) - (states[i]!.bytes ?? 0)),
+    0,
+  )
+  const available = await free(staging)
+  if (needed <= available) return
+  throw new ModelError('disk-full', `Expected ${needed} free bytes for the model in ${staging}, got ${available}`, {
+    remedy: 'Make room there, or choose another place: VIDGREP_HOME=/other/folder',
+  })
+}
+
+/** What the file system says. */
+export const freeBytes = async (folder: string): Promise<number> => {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
 }

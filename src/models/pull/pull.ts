@@ -1,49 +1,20 @@
 import { mkdir } from 'node:fs/promises'
 import { lock } from 'proper-lockfile'
-import { ModelError } from '../errors.ts'
-import { fileState } from '../files.ts'
-import { findModel } from '../find.ts'
+import { expectedFiles, fileState, pulledFolder } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
-import { expectedFiles } from '../record.ts'
-import { pulledFolder } from '../registry.ts'
-import { pullFiles } from './fetchFiles.ts'
-import { type PlannedFile, type PlanOptions, type PullPlan, planPull } from './plan.ts'
-
-export type PullProgress = {
-  /** Of all files together, those of an earlier, broken-off run included. */
-  readonly receivedBytes: number
-  /** `undefined` until the size of every file is known. */
-  readonly totalBytes: number | undefined
-}
-
-export type PullOptions = PlanOptions & {
-  readonly signal?: AbortSignal
-  readonly onProgress?: (progress: PullProgress) => void
-  /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
-  readonly trust?: boolean
-  /** Take files whose hash nobody has published, but none that is another one. */
-  readonly takeUnknown?: boolean
-  /** Needed for a model whose licence allows research only. */
-  readonly acceptLicence?: boolean
-  /** Bytes that may be written in a folder. Default: what the file system says. */
-  readonly freeBytes?: (folder: string) => Promise<number>
-}
-
-export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly string[] }
+import { ModelError } from '../model.ts'
+import { pullFiles } from './fetch.ts'
+import { type PlannedFile, type Pulled, type PullOptions, type PullPlan, planPull } from './plan.ts'
 
 /**
  * Fetches the files of a model that are not on disk yet, several at once; goes on where an earlier run stopped, and moves
  * them into place when all of them are what they should be. No connection is made when nothing is missing.
  *
  * @returns with the paths that were fetched, none if all were there
- * @throws UsageError if there is no such model to pull
+ * @throws UsageError if the model is carried with the program
  * @throws ModelError if a file cannot be had, is not what it should be, or does not fit on the disk
  */
-export const pullModel = async (name: string, options: PullOptions = {}): Promise<Pulled> =>
-  pullEntry(await findModel(name), options)
-
-/** {@link pullModel} for an entry of any manifest. */
-export const pullEntry = async (entry: Pullable, options: PullOptions = {}): Promise<Pulled> => {
+export const pullModel = async (entry: Pullable, options: PullOptions = {}): Promise<Pulled> => {
   const { name } = entry
   const plan = planPull(entry, options)
   expectLicence(entry, options.acceptLicence)

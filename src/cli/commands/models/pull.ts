@@ -1,10 +1,10 @@
 import type { Argv, CommandModule } from 'yargs'
 import { UsageError } from '../../../errors.ts'
-import { findModel } from '../../../models/find.ts'
+import { knownModels } from '../../../models/disk.ts'
+import { findModel } from '../../../models/load.ts'
 import type { ManifestEntry } from '../../../models/manifest.ts'
+import type { Pulled } from '../../../models/pull/plan.ts'
 import { type PlanOptions, type PullPlan, planPull } from '../../../models/pull/plan.ts'
-import type { Pulled } from '../../../models/pull/pull.ts'
-import { knownModels } from '../../../models/registry.ts'
 import { jsonOption } from '../../options.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from '../../run.ts'
 import { formatBytes } from './bytes.ts'
@@ -104,7 +104,7 @@ const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => 
     const totalBytes = bytesOf(planPull(entry, options).files)
     const progress = openPullProgress({ quiet: args.json, terminal: process.stderr.isTTY, totalBytes })
     const all = { ...options, trust, acceptLicence, signal, onProgress: progress.show }
-    fetched.push(...(await pullModel(name, all).finally(() => progress.end())).files)
+    fetched.push(...(await pullModel(entry, all).finally(() => progress.end())).files)
   }
   const pulled = { name, folder, files: fetched }
   if (args.json) printJson({ ...pulled, licence: entry.licence, licenceUrl: entry.licenceUrl ?? null })

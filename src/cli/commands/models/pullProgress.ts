@@ -1,4 +1,4 @@
-import type { PullProgress } from '../../../models/pull/pull.ts'
+import type { PullProgress } from '../../../models/pull/plan.ts'
 import { createBar } from '../../bar.ts'
 import { formatDuration } from '../../progress.ts'
 import { warn } from '../../run.ts'

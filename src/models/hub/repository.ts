@@ -1,8 +1,8 @@
 import { fetch } from 'undici'
 import { UsageError } from '../../errors.ts'
-import { ModelError } from '../errors.ts'
 import type { Pullable } from '../manifest.ts'
-import { connect } from '../pull/connection.ts'
+import { ModelError } from '../model.ts'
+import { connect } from '../pull/download.ts'
 import { hubEndpoint } from '../pull/plan.ts'
 
 /** The part of the hub's answer that is read. Files kept in large-file storage come with their SHA-256. */

@@ -1,13 +1,10 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ModelError } from '../errors.ts'
+import { readRecord, writeRecord } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
-import { readRecord, writeRecord } from '../record.ts'
-import { connect } from './connection.ts'
-import { type Downloaded, discard, download } from './download.ts'
-import type { PlannedFile, PullPlan } from './plan.ts'
-import type { PullOptions } from './pull.ts'
-import { expectSpace, freeBytes } from './space.ts'
+import { ModelError } from '../model.ts'
+import { connect, type Downloaded, discard, download } from './download.ts'
+import { expectSpace, freeBytes, type PlannedFile, type PullOptions, type PullPlan } from './plan.ts'
 
 /** Fetches files into a folder beside the model's own, checks them, and moves them into place when all are right. */
 export const pullFiles = async (

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { ModelError } from './errors.ts'
-import { fileState } from './files.ts'
+import { fileState } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
-import type { Model } from './model.ts'
+import { type Model, ModelError } from './model.ts'
 
 /**
  * A model that a model.json in its folder describes.

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AutoConfig, AutoImageProcessor, AutoTokenizer, env } from '@huggingface/transformers'
-import { ModelError } from '../errors.ts'
 import type { ModelDescription, Pullable } from '../manifest.ts'
-import type { ImageTower } from '../model.ts'
+import { type ImageTower, ModelError } from '../model.ts'
 
 /*
  * The configurations of a repository have grown over the years: sizes as numbers, as edges or as width and height, defaults

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { folders } from '../settings.ts'
+import type { Manifest, ManifestEntry, ModelFile, Pullable } from './manifest.ts'
+
+/** The model that is used where neither the user nor the collection names one. */
+export const defaultModelName = 'starter'
+
+/** The package's own models folder: two levels up both from src/models and from dist/models. */
+const carriedFolder = fileURLToPath(new URL('../../models/', import.meta.url))
+
+let known: Promise<readonly ManifestEntry[]> | undefined
+
+/**
+ * The models of the manifest. It is part of the package and a test checks it against its schema: checking it again at
+ * each start would cost a search 40 ms.
+ */
+export const knownModels = (): Promise<readonly ManifestEntry[]> => {
+  known ??= readFile(join(carriedFolder, 'manifest.json'), 'utf8').then((json) => (JSON.parse(json) as Manifest).models)
+  return known
+}
+
+/** Where a known model's files are, or will be once they are pulled. */
+export const modelFolder = ({ name, carried }: Pick<ManifestEntry, 'name' | 'carried'>): string =>
+  carried ? join(carriedFolder, name) : join(pulledFolder(), name)
+
+/** Where pulled and added models lie, each in a folder of its name. */
+export const pulledFolder = (): string => join(folders().cache, 'models')
+
+/** The folder of a model that the user added under this name, `undefined` if there is none. */
+export const addedFolder = (name: string): string | undefined => {
+  if (!/^[a-z0-9-]+$/.test(name)) return undefined
+  const folder = join(pulledFolder(), name)
+  return existsSync(join(folder, 'model.json')) ? folder : undefined
+}
+
+/** Names of the models that the user added. */
+export const addedNames = async (): Promise<readonly string[]> =>
+  (await readdir(pulledFolder()).catch(() => [])).filter((name) => addedFolder(name) !== undefined).sort()
+
+/** Whether a model's name means a repository of the Hugging Face hub. */
+export const isHubName = (name: string): boolean => name.startsWith('hf:')
+
+/** Which file of each tower to use; `fp32` is the exact one. */
+export type Precision = {
+  /** @default 'fp32' */
+  readonly image?: 'fp32' | 'fp16'
+  /** @default 'fp32' */
+  readonly text?: 'fp32' | 'fp16' | 'int8'
+}
+
+/** Paths of the towers' files in this precision; a tower that does not come in it stays fp32. */
+export const towerFiles = ({ image, text }: Pullable, precision: Precision = {}): { image: string; text: string } => ({
+  image: variant(image, precision.image),
+  text: variant(text, precision.text),
+})
+
+type Variants = {
+  readonly file: string
+  readonly variants?: Partial<Record<'fp16' | 'int8', string | undefined>>
+}
+
+const variant = (tower: Variants, precision: 'fp32' | 'fp16' | 'int8' = 'fp32'): string =>
+  (precision === 'fp32' ? undefined : tower.variants?.[precision]) ?? tower.file
+
+/** The files that a model needs in this precision, out of all that its entry lists. */
+export const neededFiles = (entry: Pullable, precision: Precision = {}): readonly ModelFile[] => {
+  const { image, text } = towerFiles(entry, precision)
+  const towers = [entry.image, entry.text].flatMap(({ file, variants = {} }: Variants) => [
+    file,
+    ...Object.values(variants),
+  ])
+  return entry.files.filter(({ path }) => path === image || path === text || !towers.includes(path))
+}
+
+/** What was pulled, by path: sizes and hashes as found, also those that the manifest does not know. */
+export type PullRecord = {
+  readonly source: string
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>
+}
+
+const recordFile = 'pulled.json'
+
+/** @returns `undefined` if the folder holds nothing that was pulled */
+export const readRecord = async (folder: string): Promise<PullRecord | undefined> => {
+  const json = await readFile(join(folder, recordFile), 'utf8').catch(() => undefined)
+  return json === undefined ? undefined : JSON.parse(json)
+}
+
+export const writeRecord = (folder: string, record: PullRecord): Promise<void> =>
+  writeJson(join(folder, recordFile), record)
+
+/** Written beside and moved into place, so that a reader finds the old content or the new one. */
+export const writeJson = async (file: string, content: unknown): Promise<void> => {
+  const beside = `${file}.${process.pid}`
+  await writeFile(beside, `${JSON.stringify(content, null, 2)}\n`)
+  await rename(beside, file)
+}
+
+/** The needed files, with the sizes and hashes that were pulled in place of those in the manifest. */
+export const expectedFiles = async (entry: Pullable, folder: string, precision: Precision) => {
+  const record = entry.carried ? undefined : await readRecord(folder)
+  return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
+}
+
+export type FileState = { readonly bytes: number | undefined; readonly right: boolean }
+
+/** Judged by size alone; where none is known, being there and not empty is enough. */
+export const fileState = async (folder: string, file: { path: string; bytes?: number | null }): Promise<FileState> => {
+  const found = await stat(join(folder, file.path)).catch(() => undefined)
+  if (!found?.isFile()) return { bytes: undefined, right: false }
+  return { bytes: found.size, right: file.bytes == null ? found.size > 0 : found.size === file.bytes }
+}
+
+/**
+ * The precision that is on disk: the exact towers, but for a smaller text tower that was pulled in place of the exact
+ * one. That is no other model, as everything stored comes from the image tower.
+ */
+export const precisionOnDisk = async (entry: ManifestEntry, folder: string): Promise<Precision> => {
+  const files = await expectedFiles(entry, folder, {})
+  const exact = files.find(({ path }) => path === entry.text.file)
+  if (!exact || (await fileState(folder, exact)).right) return {}
+  for (const text of ['fp16', 'int8'] as const) {
+    const path = towerFiles(entry, { text }).text
+    const smaller = (await expectedFiles(entry, folder, { text })).find((file) => file.path === path)
+    if (path !== exact.path && smaller && (await fileState(folder, smaller)).right) return { text }
+  }
+  return {}
+}
