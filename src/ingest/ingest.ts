@@ -6,13 +6,12 @@ import { isWithin } from '../files/paths.ts'
 import type { Store } from '../store/store.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
-import { decode } from './decode.ts'
-import type { DecodeContext, Decoded } from './decoded.ts'
+import { type DecodeContext, type Decoded, decode } from './decode.ts'
 import { encode } from './encode.ts'
-import type { IngestEvent, VideoResult } from './events.ts'
+import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
 import { merge } from './merge.ts'
 import type { SamplingSettings } from './sampling.ts'
-import { totalsOf } from './totals.ts'
+
 import { write } from './write.ts'
 
 export type IngestOptions = SamplingSettings & {
@@ -22,7 +21,7 @@ export type IngestOptions = SamplingSettings & {
   readonly jobs?: number
   /** Index again what is complete. */
   readonly force?: boolean
-  /** ffmpeg's name of a way to decode in hardware. */
+  /** ffmpeg's name of a hardware acceleration method. */
   readonly hwaccel?: string
   /** The whole frames of all videos first, in a pass of their own, so that all can be searched soon. */
   readonly coarse?: boolean
@@ -106,7 +105,8 @@ async function* decodeAll(
     running: new Map(),
     image: encoder.model.image,
     settings: { everySeconds, decode: frames, grid, tolerance },
-    decoding: { threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))), hwaccel },
+    threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))),
+    hwaccel,
     coarse,
     force,
   }

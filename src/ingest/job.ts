@@ -3,13 +3,14 @@ import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
 import { type SamplingSettings, settingsLine } from './sampling.ts'
-import { type OpenSpans, openSpans } from './spans.ts'
 
 /** A video on its way through the pipeline. The stages count in it; nobody else sees it change. */
 export type Job = {
   readonly video: string
   readonly model: string
   readonly settings: string
+  /** Levels (0–255) that a patch may differ and still count as unchanged. */
+  readonly tolerance: number
   /** The files of this run, the first one is decoded: each gets a result. Copies that turn up are added. */
   readonly files: [VideoFile, ...VideoFile[]]
   /** Ids of points that an earlier, unfinished run left: they are not encoded again. */
@@ -23,16 +24,15 @@ export type Job = {
   known: number
   /** Patches that looked as they did when they were last encoded. */
   unchanged: number
-  readonly spans: OpenSpans
   /** All patches 0 are stored, or will be before the record is written. */
   hasWholeFrames: boolean
   /** The record is being written for good: a copy that turns up now has to wait for it. */
-  isSettling: boolean
-  readonly settled: Settled
+  isEnding: boolean
+  readonly ended: Ended
 }
 
 /** What copies wait for: the record, once it is durable. */
-export type Settled = {
+export type Ended = {
   readonly promise: Promise<VideoRecord>
   resolve(record: VideoRecord): void
   reject(error: unknown): void
@@ -48,6 +48,7 @@ export const newJob = (
   video,
   model,
   settings: settingsLine(settings),
+  tolerance: settings.tolerance,
   files: [file],
   startedMs,
   stored: new Set(),
@@ -56,18 +57,17 @@ export const newJob = (
   encoded: 0,
   known: 0,
   unchanged: 0,
-  spans: openSpans(settings.tolerance),
   hasWholeFrames: false,
-  isSettling: false,
-  settled: toBeSettled(),
+  isEnding: false,
+  ended: newEnded(),
 })
 
-const toBeSettled = (): Settled => {
-  let ways: Omit<Settled, 'promise'> | undefined
+const newEnded = (): Ended => {
+  let ways: Omit<Ended, 'promise'> | undefined
   const promise = new Promise<VideoRecord>((resolve, reject) => {
     ways = { resolve, reject }
   })
-  // Whether there are copies that wait, or none, the failure is told by whoever wrote the record.
+  // Whether copies wait or not, whoever wrote the record throws the error.
   promise.catch(() => {})
   return { promise, ...ways! }
 }

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import PQueue from 'p-queue'
 
 export type Source<T> = (signal: AbortSignal) => AsyncIterable<T>
@@ -16,47 +15,51 @@ export type MergeOptions = {
  * The first error ends all of them, and so does an early `break`: every source has ended when this generator has.
  */
 export async function* merge<T>(sources: readonly Source<T>[], options: MergeOptions): AsyncGenerator<T, void> {
-  const stop = new AbortController()
-  const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])])
-  // Each running source and its parts listen to it.
-  setMaxListeners(0, signal)
   const queue = new PQueue({ concurrency: options.concurrency })
   const ready: T[] = []
   const taken = bell()
   const arrived = bell()
+  // A signal for each source: those of ten files' decoders would be too many listeners for one.
+  const running = new Set<AbortController>()
+  let isStopped = false
   let failure: { readonly error: unknown } | undefined
 
-  const run = async (source: Source<T>): Promise<void> => {
-    for await (const item of source(signal)) {
-      while (ready.length >= options.lookAhead && !signal.aborted) await taken.wait()
-      if (signal.aborted) return
-      ready.push(item)
-      arrived.ring()
-    }
-  }
-  const fail = (error: unknown): void => {
-    failure ??= { error }
-    stop.abort()
-  }
-  const ringAll = (): void => {
+  const stop = (): void => {
+    isStopped = true
+    for (const source of running) source.abort(options.signal?.reason)
     taken.ring()
     arrived.ring()
   }
-  signal.addEventListener('abort', ringAll)
+  const run = async (source: Source<T>): Promise<void> => {
+    if (isStopped) return
+    const controller = new AbortController()
+    running.add(controller)
+    try {
+      for await (const item of source(controller.signal)) {
+        while (ready.length >= options.lookAhead && !isStopped) await taken.wait()
+        if (isStopped) return
+        ready.push(item)
+        arrived.ring()
+      }
+    } finally {
+      running.delete(controller)
+    }
+  }
 
   let left = sources.length
   for (const source of sources) {
     void queue
-      .add(async () => {
-        if (!signal.aborted) await run(source)
+      .add(() => run(source))
+      .catch((error) => {
+        failure ??= { error }
+        stop()
       })
-      .catch(fail)
       .finally(() => {
         left -= 1
         arrived.ring()
       })
   }
-
+  options.signal?.addEventListener('abort', stop, { once: true })
   try {
     while (true) {
       options.signal?.throwIfAborted()
@@ -72,9 +75,9 @@ export async function* merge<T>(sources: readonly Source<T>[], options: MergeOpt
       }
     }
   } finally {
-    stop.abort()
+    options.signal?.removeEventListener('abort', stop)
+    stop()
     await queue.onIdle()
-    signal.removeEventListener('abort', ringAll)
   }
 }
 

@@ -1,15 +1,14 @@
 import type { Point, Store, VideoRecord } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { Embedded } from './encode.ts'
+import type { Embedded, Reached } from './encode.ts'
 import type { IngestEvent } from './events.ts'
 import { type Job, type Outcome, recordOf, resultsOf } from './job.ts'
-import type { Reached } from './patches.ts'
 
 /** Points that are written together, and how long a point may wait for its fellows: what a crash can cost. */
 const pointsPerWrite = 256
 const secondsPerWrite = 5
 
-type Settled = { readonly job: Job; readonly outcome: Outcome }
+type EndedJob = { readonly job: Job; readonly outcome: Outcome }
 
 /**
  * Points → store; a video's record follows when all its points are durable. A write runs while the next batches are
@@ -26,9 +25,9 @@ export async function* write(
       writer.add(points)
       for (const item of passing) {
         if (item.kind === 'started') yield startedEvent(item.job)
-        else if (item.kind === 'settled') yield { type: 'video', result: item.result, bytes: item.bytes }
+        else if (item.kind === 'result') yield { type: 'video', result: item.result, bytes: item.bytes }
         else if (item.kind === 'software') yield { type: 'software', path: item.path, reason: item.reason }
-        else writer.settle({ job: item.job, outcome: item.outcome })
+        else writer.end({ job: item.job, outcome: item.outcome })
       }
       if (reached) yield progressEvent(reached, encoded)
       if (writer.isDue()) yield* await writer.flush()
@@ -55,15 +54,15 @@ const progressEvent = ({ job, atSeconds }: Reached, encoded: number): IngestEven
 
 const openWriter = (store: Store, catalogue: Catalogue) => {
   let points: Point[] = []
-  let settled: Settled[] = []
+  let endedJobs: EndedJob[] = []
   let lastWriteMs = performance.now()
   let writing: Promise<readonly IngestEvent[]> = Promise.resolve([])
 
-  const writeAll = async (batch: readonly Point[], ended: readonly Settled[]): Promise<readonly IngestEvent[]> => {
+  const writeAll = async (batch: readonly Point[], ended: readonly EndedJob[]): Promise<readonly IngestEvent[]> => {
     if (batch.length > 0) await store.upsert(batch)
     const events: IngestEvent[] = []
     for (const { job, outcome } of ended) {
-      await settleJob(job, outcome, catalogue)
+      await endJob(job, outcome, catalogue)
       events.push(...resultsOf(job, outcome).map((result) => ({ type: 'video' as const, ...result })))
     }
     return events
@@ -71,16 +70,16 @@ const openWriter = (store: Store, catalogue: Catalogue) => {
 
   return {
     add: (more: readonly Point[]): void => void points.push(...more),
-    settle: (job: Settled): void => void settled.push(job),
+    end: (job: EndedJob): void => void endedJobs.push(job),
     isDue: (): boolean =>
       points.length >= pointsPerWrite ||
-      (points.length + settled.length > 0 && performance.now() - lastWriteMs > secondsPerWrite * 1000),
+      (points.length + endedJobs.length > 0 && performance.now() - lastWriteMs > secondsPerWrite * 1000),
     /** Starts the next write and gives the events of the one before. */
     flush: async (): Promise<readonly IngestEvent[]> => {
       const events = await writing
-      const [batch, ended] = [points, settled]
+      const [batch, ended] = [points, endedJobs]
       points = []
-      settled = []
+      endedJobs = []
       lastWriteMs = performance.now()
       writing = writeAll(batch, ended)
       writing.catch(() => {})
@@ -92,25 +91,25 @@ const openWriter = (store: Store, catalogue: Catalogue) => {
         await writing
         if (points.length > 0) await store.upsert(points)
       } catch {
-        // The error that ended the run is the one to be told; the next run encodes again what was not written.
+        // The error that ended the run is the one that is thrown; the next run encodes again what was not written.
       }
     },
   }
 }
 
 /** A file whose content changed gives its path to the new video, but only when there is something to take its place. */
-const settleJob = async (job: Job, outcome: Outcome, catalogue: Catalogue): Promise<void> => {
-  job.isSettling = true
+const endJob = async (job: Job, outcome: Outcome, catalogue: Catalogue): Promise<void> => {
+  job.isEnding = true
   try {
-    let settled: VideoRecord | undefined
+    let written: VideoRecord | undefined
     await catalogue.update(job.video, (record) => {
-      settled = recordOf(job, outcome, record?.files ?? [])
-      return settled
+      written = recordOf(job, outcome, record?.files ?? [])
+      return written
     })
     if (outcome.status !== 'failed') for (const { path } of job.files) await catalogue.takeOver(path, job.video)
-    job.settled.resolve(settled!)
+    job.ended.resolve(written!)
   } catch (error) {
-    job.settled.reject(error)
+    job.ended.reject(error)
     throw error
   }
 }

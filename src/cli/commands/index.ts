@@ -1,8 +1,8 @@
 import type { Argv, CommandModule } from 'yargs'
 import type { Shard } from '../../files/shard.ts'
 import type { IngestEvent, IngestTotals, VideoResult } from '../../ingest/events.ts'
+import { noTotals } from '../../ingest/events.ts'
 import { defaultEverySeconds, defaultTolerance } from '../../ingest/sampling.ts'
-import { noTotals } from '../../ingest/totals.ts'
 import { defaultGridSettings, type GridKind } from '../../patches/grid.ts'
 import { withIndex } from '../open.ts'
 import {

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openCatalogue } from '../../src/ingest/catalogue.ts'
-import type { DecodeContext, Decoded } from '../../src/ingest/decoded.ts'
+import { addPlaces, type DecodeContext, type Decoded, join as joinJob } from '../../src/ingest/decode.ts'
 import { newJob } from '../../src/ingest/job.ts'
-import { joinJob, settleKnown } from '../../src/ingest/known.ts'
 import { loadModel } from '../../src/models/load.ts'
 import { defaultGridSettings } from '../../src/patches/grid.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
@@ -25,13 +24,13 @@ it.each([
   if (isThere) await store.putRecord(record)
   const context: DecodeContext = {
     ...{ store, catalogue: await openCatalogue(store), running: new Map(), settings },
-    ...{ image: (await loadModel('starter')).image, decoding: { threads: 1 }, coarse: false, force: false },
+    ...{ image: (await loadModel('starter')).image, threads: 1, coarse: false, force: false },
   }
   const job = newJob('a', first!, model, settings, 0)
   const told: Decoded[] = []
-  for await (const item of settleKnown(job, record, context)) told.push(item)
+  for await (const item of addPlaces(job, record, context)) told.push(item)
   for await (const item of joinJob(job, copy!, context, 0)) told.push(item)
-  const results = told.flatMap((item) => (item.kind === 'settled' ? [item.result] : []))
+  const results = told.flatMap((item) => (item.kind === 'result' ? [item.result] : []))
   expect(results.map(({ path }) => path)).toEqual(['/a.mp4', '/b.mp4'])
   expect(results.map(({ status }) => status)).toEqual(statuses)
   if (isThere) expect((await store.record('a'))?.files.map(({ path }) => path).sort()).toEqual(['/a.mp4', '/b.mp4'])
