@@ -1,8 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { defaultBatchSize, type Encoder, type OpenEncoder } from '../src/encoder/encoder.ts'
-import { openEncoder } from '../src/encoder/open.ts'
-import { sideBySide } from '../src/encoder/sessions.ts'
+import { batchFor, sideBySide } from '../src/encoder/device.ts'
+import { type Encoder, type OpenEncoder, openEncoder } from '../src/encoder/encoder.ts'
 import { defaultModelName } from '../src/models/disk.ts'
 import { loadModel } from '../src/models/load.ts'
 import { interleaved, median, time } from './measure.ts'
@@ -52,12 +51,13 @@ const encodeAll = async (encoder: Encoder): Promise<void> => {
 type Setting = Pick<OpenEncoder, 'sessions' | 'threads'> & { readonly batchSize: number }
 
 /** What an ingest takes on a CPU. */
-const shared = await sideBySide(model)
+const shared = { sessions: (await sideBySide(model)).length }
+const ownBatch = batchFor(model, 'cpu')
 
 const settings: readonly Setting[] = [
-  ...[1, 2, 4, 8, 16, 32].map((batchSize) => ({ batchSize })),
-  { batchSize: defaultBatchSize, threads: 1 },
-  ...[2, defaultBatchSize, 8].map((batchSize) => ({ batchSize, ...shared })),
+  ...[1, 2, 4, 8, 16, 32].map((batchSize) => ({ batchSize, sessions: 1 })),
+  { batchSize: ownBatch, sessions: 1, threads: 1 },
+  ...[...new Set([2, ownBatch, 8])].map((batchSize) => ({ batchSize, ...shared })),
 ]
 
 const measure = (setting: Setting) =>
@@ -88,7 +88,7 @@ const results = settings.map(({ batchSize, sessions = 1, threads }, i) => {
   return {
     batchSize,
     sessions,
-    threadsEach: threads ?? "the runtime's choice",
+    threads: threads ?? 'one a core',
     picturesASecond: median(rates),
     slowest: Math.min(...rates),
     fastest: Math.max(...rates),

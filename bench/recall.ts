@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { openEncoder } from '../src/encoder/open.ts'
+import { openEncoder } from '../src/encoder/encoder.ts'
 import type { Index } from '../src/index.ts'
 import type { Hit } from '../src/store/store.ts'
 import type { Query } from './clips.ts'

@@ -1,12 +1,10 @@
-import type { DeviceChoice } from './encoder/device.ts'
 import type { Encoder, OpenEncoder } from './encoder/encoder.ts'
-import { openTextCache, type TextCache } from './encoder/textCache.ts'
 import { UsageError } from './errors.ts'
 import { defaultModelName } from './models/disk.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { type Settings, settingsFrom } from './settings.ts'
+import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
 import { expectBelonging } from './store/belonging.ts'
 import { openStore } from './store/open.ts'
 import { CollectionMissingError, type OpenStore, type Store } from './store/store.ts'
@@ -24,9 +22,9 @@ export type OpenIndexOptions = {
   readonly apiKey?: string
   /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
   readonly device?: DeviceChoice
-  /** Threads of the encoder. Default: one a core for indexing, else the runtime's own choice. */
+  /** Threads of the encoder. Default: one a core. */
   readonly threads?: number
-  /** Patches a batch. Default: 4; for indexing on a GPU what was measured to be fastest. */
+  /** Patches a batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
   readonly batchSize?: number
 }
 
@@ -34,8 +32,6 @@ export type OpenIndexOptions = {
 export type OpenCollection = {
   readonly settings: Settings
   readonly model: Model
-  /** Embeddings of past queries. */
-  readonly texts: TextCache
   /** `undefined` until there is a collection. */
   readonly store: Store | undefined
   /** @throws CollectionMissingError if nothing was ever indexed */
@@ -43,11 +39,9 @@ export type OpenCollection = {
   /** Makes the collection if it is missing and brings its schema up to date. Searches under way keep theirs. */
   openForWriting(signal?: AbortSignal): Promise<void>
   /** One for all calls, started by the first one. */
-  encoder(start?: StartEncoder): Promise<Encoder>
+  encoder(): Promise<Encoder>
   close(): Promise<void>
 }
-
-type StartEncoder = (model: Model, options: OpenEncoder) => Promise<Encoder>
 
 /**
  * Opens a collection and finds its model; both are loaded when they are used.
@@ -90,7 +84,6 @@ export const openCollection = async (options: OpenIndexOptions = {}): Promise<Op
   return {
     settings,
     model,
-    texts: openTextCache(model, { device }),
     get store() {
       return store
     },
@@ -102,14 +95,17 @@ export const openCollection = async (options: OpenIndexOptions = {}): Promise<Op
       if (!isForWriting) await open({ create: { model: model.id, dimension: model.dimension }, signal })
       isForWriting = true
     },
-    encoder: (start = startEncoder) =>
-      (encoder ??= start(model, { device, threads: options.threads, batchSize: options.batchSize })),
+    encoder: () => {
+      encoder ??= startEncoder(model, { device, threads: options.threads, batchSize: options.batchSize })
+      return encoder
+    },
     close,
   }
 }
 
-const startEncoder: StartEncoder = async (model, options) => {
-  const { openEncoder } = await import('./encoder/open.ts')
+/** What makes no embeddings need not load it. */
+const startEncoder = async (model: Model, options: OpenEncoder): Promise<Encoder> => {
+  const { openEncoder } = await import('./encoder/encoder.ts')
   return openEncoder(model, options)
 }
 

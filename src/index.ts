@@ -1,7 +1,5 @@
 import { checkCount, type OpenIndexOptions, openCollection } from './collection.ts'
-import type { Device, DeviceChoice } from './encoder/device.ts'
 import type { Encoder } from './encoder/encoder.ts'
-import { openTunedEncoder } from './encoder/tuned.ts'
 import { findFiles } from './files/find.ts'
 import type { Shard } from './files/shard.ts'
 import type { IngestEvent } from './ingest/events.ts'
@@ -10,10 +8,11 @@ import { ingest } from './ingest/ingest.ts'
 import { expectWholeFrames, type SamplingOptions, samplingSettings } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
 import { type SearchQueryOptions, type SearchResult, searchWords } from './search/query.ts'
+import type { Device, DeviceChoice } from './settings.ts'
 import type { Store, VideoRecord } from './store/store.ts'
 import { ffmpegVersions } from './video/ffmpeg.ts'
 
-export { EncoderError } from './encoder/encoder.ts'
+export { EncoderError } from './encoder/channel.ts'
 export { UsageError, VidgrepError } from './errors.ts'
 export { NotAVideoError } from './files/regular.ts'
 export type { Shard } from './files/shard.ts'
@@ -103,7 +102,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       const settings = samplingSettings(sampling)
       if (coarse) expectWholeFrames(settings)
       const found = await findFiles(paths, { shard, signal })
-      const encoder = await collection.encoder(openTunedEncoder)
+      const encoder = await collection.encoder()
       // A device that was asked for and cannot be had must not leave an empty collection behind.
       if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
       // In a new collection every video is new: the model loads while the store is made.

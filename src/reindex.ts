@@ -1,14 +1,12 @@
 import { access } from 'node:fs/promises'
-import type { DeviceChoice } from './encoder/device.ts'
-import type { Encoder } from './encoder/encoder.ts'
-import { openTunedEncoder } from './encoder/tuned.ts'
+import { type Encoder, openEncoder } from './encoder/encoder.ts'
 import { findFiles } from './files/find.ts'
 import { type IngestEvent, type IngestTotals, noTotals, sumOf } from './ingest/events.ts'
 import { ingest } from './ingest/ingest.ts'
 import { settingsOfLine } from './ingest/sampling.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { type Settings, settingsFrom } from './settings.ts'
+import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
 import { openStore } from './store/open.ts'
 import { replaceCollection } from './store/replace.ts'
 import type { Store, VideoRecord, VideoStatus } from './store/store.ts'
@@ -26,7 +24,7 @@ export type ReindexOptions = {
   readonly device?: DeviceChoice
   /** Threads of the encoder. Default: one a core. */
   readonly threads?: number
-  /** Patches a batch. Default: 4; on a GPU what was measured to be fastest. */
+  /** Patches a batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
   readonly batchSize?: number
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number
@@ -90,7 +88,7 @@ async function* fill(
   const create = { model: model.id, dimension: model.dimension }
   const into = await openStore(store, { collection: by, create, apiKey, signal })
   try {
-    const encoder = await openTunedEncoder(model, { device, threads, batchSize })
+    const encoder = await openEncoder(model, { device, threads, batchSize })
     try {
       return yield* refill({ from, into, encoder, jobs, signal })
     } finally {

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import envPaths from 'env-paths'
-import { type DeviceChoice, deviceChoice } from './encoder/device.ts'
+import { UsageError } from './errors.ts'
 
 /** Name of the collection where none is given. */
 export const defaultCollection = 'vidgrep'
@@ -51,3 +51,22 @@ export const settingsFrom = (
 }
 
 export const isServer = (store: string): boolean => /^https?:\/\//i.test(store)
+
+/** What ONNX Runtime can compute on. */
+export const devices = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
+
+export type Device = (typeof devices)[number]
+
+/** `auto`: the best one that works. */
+export type DeviceChoice = Device | 'auto'
+
+export const deviceChoices: readonly DeviceChoice[] = ['auto', ...devices]
+
+/** @throws UsageError if there is no such device */
+export const deviceChoice = (name: string): DeviceChoice => {
+  const found = deviceChoices.find((choice) => choice === name)
+  if (found) return found
+  throw new UsageError(`Expected one of the devices ${deviceChoices.join(', ')}, got "${name}"`, {
+    remedy: 'Leave out --device and VIDGREP_DEVICE to use the best one that works',
+  })
+}

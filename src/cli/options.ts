@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs'
-import { type DeviceChoice, deviceChoices } from '../encoder/device.ts'
 import type { OpenIndexOptions } from '../index.ts'
+import { type DeviceChoice, deviceChoices } from '../settings.ts'
 
 export type StoreArguments = {
   readonly store?: string
@@ -62,7 +62,7 @@ export const encodingOptions = <T>(yargs: Argv<T>) =>
       type: 'number',
       requiresArg: true,
       describe: 'Patches encoded at once',
-      defaultDescription: '4; measured on a GPU',
+      defaultDescription: "the model's own, mostly 4; 16 on a GPU",
     })
 
 export const jsonOption = <T>(yargs: Argv<T>) =>

@@ -1,51 +1,74 @@
+import PQueue from 'p-queue'
+import type { Model } from '../models/model.ts'
+import type { DeviceChoice } from '../settings.ts'
+import { type Answer, type Channel, closeGate, createGate, openChannel, type Task } from './channel.ts'
 import type { Placement } from './device.ts'
-import type { Answer, Task, WorkerSettings } from './messages.ts'
-import { closeGate, createGate } from './nativeGate.ts'
-import { startWorker, type WorkerHandle } from './workerHandle.ts'
 
-/** Pictures for the image tower; none of them loads it only. */
-export type PictureTask = Omit<Task & { kind: 'pictures' }, 'id'>
+export type PoolSettings = {
+  readonly model: Model
+  readonly device: DeviceChoice
+  /** Threads of each session on a CPU. */
+  readonly imageThreads: readonly number[]
+  /** Threads of the text tower. */
+  readonly textThreads: number | undefined
+}
 
 /** Sessions of one model side by side, each in a worker of its own. */
 export type Pool = {
-  /** Sessions that pictures are shared out among: on a CPU as many as were asked for and fit into memory, else one. */
+  /** Sessions that share the pictures: on a CPU as many as were asked for and fit into memory, else one. */
   readonly size: number
-  /** Loads the image tower in all sessions. */
+  /** Of the image tower, once it is loaded. */
+  readonly placement: Placement | undefined
+  /** Loads the image tower in all sessions; after a failure it can be tried again. */
   load(): Promise<void>
-  /** Runs in the session that has the least to do. */
-  encodePictures(task: PictureTask): Promise<Answer>
-  /** Texts are few and short: they all run in the first session, so that the text tower is loaded once. */
-  encodeTexts(texts: readonly string[]): Promise<Answer>
-  close(reason?: unknown): Promise<void>
+  /**
+   * Runs a batch in the session that has the least to do. Its pixels are copied before the promise is returned.
+   *
+   * @param signal keeps a batch that still waits from beginning
+   */
+  encodePictures(pixels: Uint8Array, signal: AbortSignal | undefined): Promise<Answer>
+  /**
+   * Texts are few and short, and somebody waits for them: they go before pictures, and all run in the first session, so
+   * that the text tower is loaded once.
+   */
+  encodeTexts(texts: readonly string[], signal: AbortSignal | undefined): Promise<Answer>
+  close(reason: unknown): Promise<void>
 }
 
-type Session = { readonly worker: WorkerHandle; running: number }
+/** Batches inside a session's worker: one that runs, and one that waits, so that no time passes between the two. */
+export const inFlight = 2
 
-const noPictures: PictureTask = { kind: 'pictures', count: 0, pixels: new SharedArrayBuffer(0) }
+type Session = { readonly channel: Channel; running: number }
+
+const noPictures: Task = { kind: 'pictures', count: 0, pixels: new SharedArrayBuffer(0) }
 
 /**
  * The first session finds out what the model runs on; the others come when that is known to be the CPU. (The runtime has
  * no way to run one session in several threads of Node.)
  */
-export const openPool = (options: Omit<WorkerSettings, 'gate'>, most: number): Pool => {
-  const settings = { ...options, gate: createGate() }
-  const atExit = () => closeGate(settings.gate)
+export const openPool = ({ model, device, imageThreads, textThreads }: PoolSettings): Pool => {
+  const gate = createGate()
+  const atExit = () => closeGate(gate)
   process.on('exit', atExit)
+  const queue = new PQueue({ concurrency: inFlight * imageThreads.length })
+  const slabs = openSlabs(inFlight * imageThreads.length + 1)
+  const pictureBytes = model.image.size ** 2 * 3
   const sessions: Session[] = []
   let placement: Placement | undefined
   let loading: Promise<void> | undefined
   let closing: Promise<unknown> | undefined
 
-  const start = (): Session => {
-    const session = { worker: startWorker(settings), running: 0 }
+  const add = (): Session => {
+    const threads = { image: imageThreads[sessions.length], text: textThreads }
+    const session = { channel: openChannel({ model, device, threads, gate }), running: 0 }
     sessions.push(session)
     return session
   }
-  const first = start()
-  const run = async (session: Session, task: PictureTask): Promise<Answer> => {
+  const first = add()
+  const run = async (session: Session, task: Task): Promise<Answer> => {
     session.running += 1
     try {
-      return await session.worker.run(task)
+      return await session.channel.run(task)
     } finally {
       session.running -= 1
     }
@@ -53,29 +76,50 @@ export const openPool = (options: Omit<WorkerSettings, 'gate'>, most: number): P
   const open = async (): Promise<void> => {
     placement = (await run(first, noPictures)).placement
     if (placement.device !== 'cpu') return
-    while (sessions.length < most && !closing) start()
+    while (sessions.length < imageThreads.length && !closing) add()
     // What the first one could load, the others can but for lack of memory: then there are fewer.
-    const others = sessions.slice(1).map((session) => run(session, noPictures).catch(() => drop(session)))
-    await Promise.all(others)
+    await Promise.all(sessions.slice(1).map((session) => run(session, noPictures).catch(() => drop(session))))
   }
   const drop = async (session: Session): Promise<void> => {
     sessions.splice(sessions.indexOf(session), 1)
-    await session.worker.close()
+    await session.channel.close(undefined)
   }
-  const load = (): Promise<void> => (loading ??= open())
+  const load = (): Promise<void> => {
+    loading ??= open().catch((error) => {
+      loading = undefined
+      throw error
+    })
+    return loading
+  }
+
+  const inTurn = (task: () => Promise<Answer>, signal: AbortSignal | undefined, priority: number): Promise<Answer> =>
+    queue.add(
+      () => {
+        signal?.throwIfAborted()
+        return task()
+      },
+      { priority },
+    )
 
   return {
     get size() {
-      return placement ? sessions.length : most
+      return placement ? sessions.length : imageThreads.length
+    },
+    get placement() {
+      return placement
     },
     load,
-    encodePictures: async (task) => {
-      await load()
-      return run(leastBusy(sessions), task)
+    encodePictures: async (batch, signal) => {
+      const task: Task = { kind: 'pictures', count: batch.length / pictureBytes, pixels: slabs.fill(batch) }
+      const encode = async (): Promise<Answer> => {
+        await load()
+        return run(leastBusy(sessions), task)
+      }
+      return inTurn(encode, signal, 0).finally(() => slabs.release(task.pixels))
     },
-    encodeTexts: (texts) => first.worker.run({ kind: 'texts', texts }),
+    encodeTexts: (texts, signal) => inTurn(() => run(first, { kind: 'texts', texts }), signal, 1),
     close: async (reason) => {
-      closing ??= Promise.all(sessions.map(({ worker }) => worker.close(reason)))
+      closing ??= Promise.all(sessions.map(({ channel }) => channel.close(reason)))
       await closing
       process.off('exit', atExit)
     },
@@ -84,3 +128,22 @@ export const openPool = (options: Omit<WorkerSettings, 'gate'>, most: number): P
 
 const leastBusy = (sessions: readonly Session[]): Session =>
   sessions.reduce((best, session) => (session.running < best.running ? session : best))
+
+/**
+ * Shared memory that pixels cross to a worker in, used again and again: enough for the batches inside the workers and one
+ * that is being filled. A batch of 4 pictures of 224 × 224 takes 0.6 MB.
+ */
+const openSlabs = (kept: number) => {
+  const free: SharedArrayBuffer[] = []
+  return {
+    fill: (pixels: Uint8Array): SharedArrayBuffer => {
+      const last = free.pop()
+      const slab = last && last.byteLength >= pixels.length ? last : new SharedArrayBuffer(pixels.length)
+      new Uint8Array(slab).set(pixels)
+      return slab
+    },
+    release: (slab: SharedArrayBuffer): void => {
+      if (free.length < kept) free.push(slab)
+    },
+  }
+}

@@ -1,4 +1,4 @@
-import type { Device } from '../encoder/device.ts'
+import type { Device } from '../settings.ts'
 import type { VideoStatus } from '../store/store.ts'
 
 /** What became of one file. */

@@ -24,6 +24,7 @@ const image = z.strictObject({
   interpolation: z.enum(['bicubic', 'bilinear']),
   mean: perChannel,
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+  batch: z.int().min(1).max(64).optional(),
 })
 
 /** Other files of the same tower: smaller, and a little less exact. */

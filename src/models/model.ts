@@ -39,6 +39,8 @@ export type ImageTower = {
   /** Names of the graph's tensors; where they are left out, the graph itself has to be clear enough. */
   readonly input?: string
   readonly output?: string
+  /** Pictures a batch that a CPU runs fastest, where it is not the default. */
+  readonly batch?: number
 }
 
 export type TextTower = {

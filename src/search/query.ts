@@ -1,5 +1,4 @@
 import type { OpenCollection } from '../collection.ts'
-import type { TextEmbedding } from '../encoder/textCache.ts'
 import { type MomentSearchResult, searchMoments } from './search.ts'
 
 export type SearchQueryOptions = {
@@ -16,6 +15,8 @@ export type SearchQueryOptions = {
   /** Only what begins at or before this time within the video, in seconds. */
   readonly beforeSeconds?: number
   readonly onTruncated?: (query: string) => void
+  /** Called if the model knows no word of the query. */
+  readonly onUnknown?: (query: string) => void
   readonly signal?: AbortSignal
 }
 
@@ -26,58 +27,47 @@ export type SearchResult = MomentSearchResult & {
   readonly collection: string
   /** The threshold in force, `undefined` if the model has none. */
   readonly threshold: number | undefined
+  /** The model knows no word of the query, so that scores and moments say nothing. */
+  readonly unknown: boolean
 }
 
 /** What a query is asked of. */
-export type Searched = Pick<OpenCollection, 'model' | 'texts' | 'encoder' | 'existing'>
+export type Searched = Pick<OpenCollection, 'model' | 'encoder' | 'existing'>
 
 /**
- * Finds the moments that show what a query says. The text tower and the store are loaded side by side; a query that was
- * asked before needs no text tower.
+ * Finds the moments that show what a query says. The text tower and the store are loaded side by side.
  *
  * @throws CollectionMissingError if nothing was ever indexed
  */
 export const searchWords = async (
   searched: Searched,
   query: string,
-  { n, gapSeconds, signal, onTruncated, ...rest }: SearchQueryOptions = {},
+  { n, gapSeconds, signal, onTruncated, onUnknown, ...rest }: SearchQueryOptions = {},
 ): Promise<SearchResult> => {
-  const { model, texts } = searched
+  const { model } = searched
   const store = searched.existing()
   const threshold = rest.threshold ?? model.threshold
-  const known = await texts.get(query)
-  const { vector, truncated } = known ?? (await encode(searched, query, signal))
-  if (truncated) onTruncated?.(query)
-  const { paths: globs, afterSeconds, beforeSeconds } = rest
-  const paths = globs && (await pathsOf(searched, globs, signal))
-  const [found] = await Promise.all([
-    searchMoments({
-      store,
-      vector,
-      n,
-      thresholdScore: threshold,
-      gapSeconds,
-      filter: { paths, afterSeconds, beforeSeconds },
-      signal,
-    }),
-    known ? undefined : texts.put(query, { vector, truncated }),
-  ])
-  return { query, model: model.id, collection: store.collection.name, threshold, ...found }
-}
-
-const encode = async (
-  { encoder, existing }: Searched,
-  query: string,
-  signal: AbortSignal | undefined,
-): Promise<TextEmbedding> => {
-  let truncated = false
-  const onTruncated = () => {
-    truncated = true
+  let unknown = false
+  const noteUnknown = () => {
+    unknown = true
+    onUnknown?.(query)
   }
   // The encoder first: loading the store holds up this thread, and the encoder's own must run by then.
-  const encoding = (await encoder()).encodeTexts([query], { signal, onTruncated })
-  const [[vector]] = await Promise.all([encoding, existing().warmUp?.()])
-  return { vector: vector!, truncated }
+  const encoder = await searched.encoder()
+  const encoding = encoder.encodeTexts([query], { signal, onTruncated, onUnknown: noteUnknown })
+  const [[vector]] = await Promise.all([encoding, store.warmUp?.()])
+  const { paths: globs, afterSeconds, beforeSeconds } = rest
+  const paths = globs && (await pathsOf(searched, globs, signal))
+  const found = await searchMoments({
+    store,
+    vector: vector!,
+    n,
+    thresholdScore: threshold,
+    gapSeconds,
+    filter: { paths, afterSeconds, beforeSeconds },
+    signal,
+  })
+  return { query, model: model.id, collection: store.collection.name, threshold, unknown, ...found }
 }
 
 const pathsOf = async ({ existing }: Searched, globs: readonly string[], signal: AbortSignal | undefined) => {

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { openEncoder } from '../../src/encoder/open.ts'
+import { openEncoder } from '../../src/encoder/encoder.ts'
 import type { Model } from '../../src/models/model.ts'
 import { unpackClipTokenizer } from '../clipTokenizer.ts'
 

@@ -1,14 +1,13 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { basename } from 'node:path'
 import type { Argv, CommandModule } from 'yargs'
-import type { DeviceChoice, Placement } from '../../encoder/device.ts'
-import { type Sessions, sideBySide } from '../../encoder/sessions.ts'
-import { openTunedEncoder } from '../../encoder/tuned.ts'
+import { type Placement, sideBySide } from '../../encoder/device.ts'
+import { openEncoder } from '../../encoder/encoder.ts'
 import { VidgrepError } from '../../errors.ts'
 import { defaultModelName } from '../../models/disk.ts'
 import { modelName } from '../../models/list.ts'
 import { loadModel } from '../../models/load.ts'
-import { folders, settingsFrom } from '../../settings.ts'
+import { type DeviceChoice, folders, settingsFrom } from '../../settings.ts'
 import { openStore } from '../../store/open.ts'
 import { CollectionMissingError } from '../../store/store.ts'
 import { ffmpegVersions } from '../../video/ffmpeg.ts'
@@ -67,11 +66,11 @@ const examine = async (args: Arguments): Promise<readonly Check[]> => {
   ]
 }
 
-/** A text and some pictures through the model; the first picture on a GPU also measures what runs best there. */
+/** A text and some pictures through the model. */
 const tryModel = async (name: string, choice: DeviceChoice) => {
   const model = await loadModel(name)
   const pictures = (count: number) => new Uint8Array(count * model.image.size ** 2 * 3)
-  const encoder = await openTunedEncoder(model, { device: choice })
+  const encoder = await openEncoder(model, { device: choice })
   try {
     const startedMs = performance.now()
     await encoder.encodeTexts(['a red car'])
@@ -105,8 +104,8 @@ const placementLine = ({ device, file, operators, passedOver }: Placement): stri
     ...passedOver.map((other) => `not on ${other.device}: ${other.reason}`),
   ].join('; ')
 
-const sessionsLine = ({ sessions, threads }: Sessions): string =>
-  `${sessions} side by side, ${threads} ${threads === 1 ? 'thread' : 'threads'} each`
+const sessionsLine = (threads: readonly number[]): string =>
+  `${threads.length} side by side, ${[...new Set(threads)].join(' or ')} ${threads[0] === 1 ? 'thread' : 'threads'} each`
 
 const tryStore = async (location: string, collection: string, apiKey: string | undefined) => {
   try {

@@ -85,17 +85,19 @@ const searchQuery = (args: Arguments): SearchQueryOptions => ({
   n: args.n,
   gapSeconds: args.gap,
   onTruncated: () => warn('The query is longer than the model reads: only its beginning counts.'),
+  onUnknown: () => warn('The model knows no word of the query: the scores say nothing. Use other words.'),
   ...(args.threshold === undefined ? {} : { threshold: args.threshold }),
   ...(args.path === undefined ? {} : { paths: args.path }),
   ...(args.after === undefined ? {} : { afterSeconds: parseTimestamp(args.after) }),
   ...(args.before === undefined ? {} : { beforeSeconds: parseTimestamp(args.before) }),
 })
 
-const toJson = ({ query, model, collection, threshold, bestScore, moments }: SearchResult) => ({
+const toJson = ({ query, model, collection, threshold, unknown, bestScore, moments }: SearchResult) => ({
   query,
   model,
   collection,
   threshold: threshold ?? null,
+  unknown,
   bestScore: bestScore ?? null,
   moments,
 })

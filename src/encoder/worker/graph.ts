@@ -1,5 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node'
-import type { ImageTower, TextTower } from '../models/model.ts'
+import type { ImageTower, TextTower } from '../../models/model.ts'
 
 /*
  * Exports of the same model differ: in names and types, in whether pixels are normalised inside, in whether there is a

@@ -2,15 +2,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { cleanForClip } from '../../src/encoder/clean.ts'
-import { openTokenizer } from '../../src/encoder/tokenizer.ts'
-import { loadModel } from '../../src/models/load.ts'
-import { unpackClipTokenizer } from '../clipTokenizer.ts'
+import { cleanForClip } from '../../../src/encoder/worker/clean.ts'
+import { openTokenizer } from '../../../src/encoder/worker/tokenizer.ts'
+import { loadModel } from '../../../src/models/load.ts'
+import { unpackClipTokenizer } from '../../clipTokenizer.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'vidgrep-tokenizer-'))
 afterAll(() => rm(folder, { recursive: true }))
 
-const reference = join(import.meta.dirname, '../reference')
+const reference = join(import.meta.dirname, '../../reference')
 const clipIds: { text: string; ids: number[] }[] = JSON.parse(await readFile(join(reference, 'clip-ids.json'), 'utf8'))
 const starter = (await loadModel('starter')).text
 const clip = {
@@ -32,8 +32,16 @@ describe("CLIP's tokenizer", async () => {
 
   test('cuts a text to the context, keeps the closing token, and says so', () => {
     const words = (count: number) => 'word '.repeat(count)
-    expect(tokenize(words(75))).toEqual({ ids: [49406, ...Array(75).fill(2653), 49407], truncated: false })
-    expect(tokenize(words(76))).toEqual({ ids: [49406, ...Array(75).fill(2653), 49407], truncated: true })
+    expect(tokenize(words(75))).toEqual({
+      ids: [49406, ...Array(75).fill(2653), 49407],
+      truncated: false,
+      unknown: false,
+    })
+    expect(tokenize(words(76))).toEqual({
+      ids: [49406, ...Array(75).fill(2653), 49407],
+      truncated: true,
+      unknown: false,
+    })
   })
 })
 
@@ -45,6 +53,25 @@ describe("the carried model's tokenizer", async () => {
     expect([ids[0], ids.at(-1)]).toEqual([101, 102])
     expect(ids.slice(1, -1)).not.toEqual(expect.arrayContaining([102]))
     expect(ids).not.toContain(0)
+  })
+})
+
+describe('a text that the vocabulary has nothing of', async () => {
+  const starterTokens = await openTokenizer(starter)
+  const clipTokens = await openTokenizer(clip)
+
+  test.each(['🐈', '🚗 🐈', 'w'.repeat(300), '\u200b', ''])('is unknown to the carried model: %j', (text) => {
+    expect(starterTokens(text).unknown).toBe(true)
+  })
+
+  test.each(['a cat', '🐈 cat', 'zxqv', '[UNK]', '!'])('is not %j', (text) => {
+    expect(starterTokens(text).unknown).toBe(false)
+  })
+
+  test('is only the empty one where bytes are tokens', () => {
+    expect(clipTokens('🐈').unknown).toBe(false)
+    expect(clipTokens('w'.repeat(300)).unknown).toBe(false)
+    expect(clipTokens('').unknown).toBe(true)
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inParts, isOutOfMemory } from '../../src/encoder/halving.ts'
+import { inParts, isOutOfMemory } from '../../../src/encoder/worker/imageTower.ts'
 
 const noRoom = 'BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 939524096'
 
@@ -61,7 +61,7 @@ test.each([
 
 test('the real runtime says so too when it has no room', async () => {
   const { InferenceSession, Tensor } = await import('onnxruntime-node')
-  const file = new URL('../reference/graphs/huge.onnx', import.meta.url).pathname
+  const file = new URL('../../reference/graphs/huge.onnx', import.meta.url).pathname
   const session = await InferenceSession.create(file, { logSeverityLevel: 4 })
   const failure = await session.run({ length: new Tensor('int64', [2n ** 50n], [1]) }).catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(Error)

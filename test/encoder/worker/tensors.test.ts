@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fromHalf, toHalf } from '../../src/encoder/half.ts'
+import { fromHalf, toHalf } from '../../../src/encoder/worker/tensors.ts'
 
 test('every 16-bit number survives the way there and back', () => {
   for (let half = 0; half < 0x10000; half++) {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Encoder, EncoderError } from '../../src/encoder/encoder.ts'
-import { openEncoder } from '../../src/encoder/open.ts'
+import { EncoderError } from '../../src/encoder/channel.ts'
+import { type Encoder, openEncoder } from '../../src/encoder/encoder.ts'
 import { UsageError } from '../../src/errors.ts'
 import { loadModel } from '../../src/models/load.ts'
 
@@ -91,13 +91,36 @@ describe('an open encoder', () => {
   })
 })
 
+test('texts that come before the first picture leave sessions and batch as they are', async () => {
+  const [first, second] = [await openEncoder(model), await openEncoder(model)]
+  await first.encodeTexts(['a dog'])
+  for (const encoder of [first, second]) await encoder.encodePictures(noise(1))
+  expect(first.batchesAtOnce).toBe(second.batchesAtOnce)
+  expect(first.batchesAtOnce).toBe(2 * availableParallelism())
+  expect(first.batchSize).toBe(second.batchSize)
+  await Promise.all([first.close(), second.close()])
+})
+
+test('a text that was encoded before has the same embedding, in memory of its own', async () => {
+  const encoder = await openEncoder(model)
+  const [[first], [again, other]] = [
+    await encoder.encodeTexts(['a dog']),
+    await encoder.encodeTexts(['a dog', 'a cat']),
+  ]
+  expect(again).toEqual(first)
+  expect(other).not.toEqual(first)
+  again!.fill(0)
+  expect((await encoder.encodeTexts(['a dog']))[0]).toEqual(first)
+  await encoder.close()
+})
+
 describe('several sessions side by side', () => {
   test('share the batches out, and answer each with its own embeddings', async () => {
     const pixels = noise(14)
     const one = await openEncoder(model, { threads: 1 })
     const expected = await one.encodePictures(pixels)
     await one.close()
-    const encoder = await openEncoder(model, { threads: 1, sessions: 3, batchSize: 2 })
+    const encoder = await openEncoder(model, { threads: 3, sessions: 3, batchSize: 2 })
     const found = await encoder.encodePictures(pixels)
     const [text] = await encoder.encodeTexts(['a dog'])
     expect(text).toHaveLength(model.dimension)
@@ -109,7 +132,7 @@ describe('several sessions side by side', () => {
   })
 
   test('compute at the same time', async () => {
-    const encoder = await openEncoder(model, { threads: 1, sessions: 2, batchSize: 4 })
+    const encoder = await openEncoder(model, { threads: 2, sessions: 2, batchSize: 4 })
     await encoder.encodePictures(noise(1))
     const pixels = noise(64)
     const before = encoder.busy.seconds
@@ -123,7 +146,7 @@ describe('several sessions side by side', () => {
 
   test('end together, also while they load or encode', async () => {
     for (const pictures of [0, 1]) {
-      const encoder = await openEncoder(model, { threads: 1, sessions: 3, batchSize: 2 })
+      const encoder = await openEncoder(model, { threads: 3, sessions: 3, batchSize: 2 })
       if (pictures > 0) await encoder.encodePictures(noise(pictures))
       const running = codeOf(encoder.encodePictures(noise(40)))
       await encoder.close()
@@ -133,7 +156,7 @@ describe('several sessions side by side', () => {
 
   test('are refused together where the model is damaged, and texts still work', async () => {
     const wrong = { ...model, image: { ...model.image, output: 'nothing' } }
-    const encoder = await openEncoder(wrong, { threads: 1, sessions: 2 })
+    const encoder = await openEncoder(wrong, { threads: 2, sessions: 2 })
     expect(await codeOf(encoder.encodePictures(noise(9)))).toBe('model-unreadable')
     expect(await encoder.encodeTexts(['a dog'])).toHaveLength(1)
     await encoder.close()
@@ -181,14 +204,14 @@ describe('openEncoder', () => {
   })
 })
 
-test('a worker that dies takes its calls with it and says so, and nothing waits for ever', async () => {
+test('a worker that dies takes its calls with it, says so, and is replaced at the next call', async () => {
   // A model that has lost half its description is what the worker cannot be prepared for.
-  const encoder = await openEncoder({ ...model, text: undefined as never })
+  const encoder = await openEncoder({ ...model, text: undefined as never }, { sessions: 1 })
   await encoder.encodePictures(noise(1))
-  const running = codeOf(encoder.encodePictures(noise(8)))
-  expect(await codeOf(encoder.encodeTexts(['a dog']))).toBe('encoder-crashed')
-  expect(['encoder-crashed', 'no error']).toContain(await running)
-  expect(await codeOf(encoder.encodePictures(noise(1)))).toBe('encoder-crashed')
+  const text = codeOf(encoder.encodeTexts(['a dog']))
+  const pictures = codeOf(encoder.encodePictures(noise(8)))
+  expect([await text, await pictures]).toEqual(['encoder-crashed', 'encoder-crashed'])
+  expect(await encoder.encodePictures(noise(1))).toHaveLength(1)
   await encoder.close()
 })
 
@@ -214,6 +237,26 @@ describe('a damaged model', () => {
     await encoder.close()
   })
 
+  test.each([1, 2])('works as soon as it is mended, with %d sessions', async (sessions) => {
+    const file = join(folder, `mended-${sessions}.onnx`)
+    await cp(join(folder, 'image.onnx'), file)
+    const encoder = await openEncoder({ ...model, image: { ...model.image, file } }, { sessions })
+    expect(await codeOf(encoder.encodePictures(noise(1)))).toBe('model-unreadable')
+    await cp(model.image.file, file)
+    expect(await encoder.encodePictures(noise(1))).toHaveLength(1)
+    await encoder.close()
+  })
+
+  test('works as soon as its text tower is mended', async () => {
+    const file = join(folder, 'mended-text.onnx')
+    await writeFile(file, 'damaged')
+    const encoder = await openEncoder({ ...model, text: { ...model.text, file } })
+    expect(await codeOf(encoder.encodeTexts(['a dog']))).toBe('model-unreadable')
+    await cp(model.text.file, file)
+    expect(await encoder.encodeTexts(['a dog'])).toHaveLength(1)
+    await encoder.close()
+  })
+
   test.each([
     ['dimension', { ...model, dimension: 512 }, 'embedding-unusable'],
     ['tensor name', { ...model, text: { ...model.text, output: 'nothing' } }, 'model-unreadable'],
@@ -230,7 +273,7 @@ describe('a damaged model', () => {
 const runScript = (body: string, options = '{}') => {
   const source = (path: string) => JSON.stringify(join(import.meta.dirname, '../../src', path))
   const script = `
-    import { openEncoder } from ${source('encoder/open.ts')}
+    import { openEncoder } from ${source('encoder/encoder.ts')}
     import { loadModel } from ${source('models/load.ts')}
     const model = await loadModel('starter')
     const pictures = (count) => new Uint8Array(count * model.image.size ** 2 * 3)
@@ -261,8 +304,8 @@ describe('a process with an open encoder', () => {
   test.each([
     ['while the model loads', '', '{}'],
     ['while a batch runs', 'await encoder.encodePictures(pictures(1))', '{}'],
-    ['while several sessions load', '', '{ sessions: 3, threads: 1 }'],
-    ['while several batches run', 'await encoder.encodePictures(pictures(1))', '{ sessions: 3, threads: 1 }'],
+    ['while several sessions load', '', '{ sessions: 3, threads: 3 }'],
+    ['while several batches run', 'await encoder.encodePictures(pictures(1))', '{ sessions: 3, threads: 3 }'],
   ])('can be ended %s, with the exit code that was asked for', async (_, before, options) => {
     const ended = runScript(
       `

@@ -1,21 +1,24 @@
 import { Tensor } from 'onnxruntime-node'
-import type { TextTower } from '../models/model.ts'
-import type { Device, DeviceChoice } from './device.ts'
+import type { TextTower } from '../../models/model.ts'
+import type { Device } from '../../settings.ts'
+import type { Rows, TextNotes } from '../channel.ts'
 import { graphOf, outputName, type TextInput, textInput } from './graph.ts'
+import type { DeviceSettings } from './imageTower.ts'
 import { openOnDevice, type Placed } from './onDevice.ts'
-import { type Rows, rowsOf, stack } from './rows.ts'
 import { openSession, type Tower, type TowerSettings } from './session.ts'
+import { rowsOf, stack } from './tensors.ts'
 import { openTokenizer, type Tokenize } from './tokenizer.ts'
 
-export type RunTexts = (texts: readonly string[]) => Promise<Rows & { readonly truncated: readonly number[] }>
-
-export type TextSettings = { readonly device: DeviceChoice; readonly threads: number | undefined }
+export type RunTexts = (texts: readonly string[]) => Promise<Rows & { readonly notes: readonly TextNotes[] }>
 
 /**
  * Loads the text tower and its tokenizer. Where no device was named it runs on the CPU: a query is one short text, which
  * is done there before a GPU has started.
  */
-export const openTextTower = async (tower: TextTower, { device, threads }: TextSettings): Promise<Placed<RunTexts>> => {
+export const openTextTower = async (
+  tower: TextTower,
+  { device, threads }: DeviceSettings,
+): Promise<Placed<RunTexts>> => {
   const tokenize = openTokenizer(tower)
   // Its error surfaces where it is awaited, which a session that cannot be opened comes before.
   tokenize.catch(() => {})
@@ -39,13 +42,13 @@ const load = async (tower: TextTower, tokenize: Tokenize, settings: TowerSetting
   return {
     run: async (texts) => {
       const parts: Rows[] = []
-      const truncated: number[] = []
-      for (const [i, text] of texts.entries()) {
-        const tokens = tokenize(text)
-        if (tokens.truncated) truncated.push(i)
-        parts.push(rowsOf((await session.run(feed(tokens.ids), [output]))[output], 1))
+      const notes: TextNotes[] = []
+      for (const text of texts) {
+        const { ids, truncated, unknown } = tokenize(text)
+        notes.push({ truncated, unknown })
+        parts.push(rowsOf((await session.run(feed(ids), [output]))[output], 1))
       }
-      return { ...stack(parts), truncated }
+      return { ...stack(parts), notes }
     },
     endProfile: () => session.endProfiling(),
     release: () => session.release(),

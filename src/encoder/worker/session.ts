@@ -1,5 +1,5 @@
 import { env, InferenceSession, listSupportedBackends } from 'onnxruntime-node'
-import type { Device } from './device.ts'
+import type { Device } from '../../settings.ts'
 
 /** A loaded half of a model. */
 export type Tower<Run> = {

@@ -1,9 +1,30 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Device, DeviceFailure, type Placement } from './device.ts'
-import { readProfile } from './profile.ts'
+import type { Device, DeviceChoice } from '../../settings.ts'
+import type { Operators, Placement } from '../device.ts'
 import type { Tower, TowerSettings } from './session.ts'
+
+/** The device that was asked for by name cannot run the model. */
+export class DeviceFailure extends Error {
+  readonly device: Device
+
+  constructor(device: Device, reason: string) {
+    super(reason)
+    this.name = new.target.name
+    this.device = device
+  }
+}
+
+/**
+ * What `auto` tries, best first, before the CPU. Not WebGPU: the runtime calls it experimental, and it also takes a GPU
+ * that is only emulated on the CPU.
+ */
+const bestFirst: readonly Device[] = ['cuda', 'dml', 'coreml']
+
+/** @param supported what the runtime on this platform knows, installed or not */
+export const candidates = (choice: DeviceChoice, supported: readonly string[]): readonly Device[] =>
+  choice === 'auto' ? [...bestFirst.filter((device) => supported.includes(device)), 'cpu'] : [choice]
 
 export type Placed<Run> = Tower<Run> & { readonly placement: Placement }
 
@@ -83,3 +104,53 @@ const list = (operators: Placement['operators'] = {}): string =>
   Object.entries(operators)
     .map(([device, count]) => `${count} operators on ${device}`)
     .join(', ')
+
+/*
+ * A session that has a GPU's provider still computes on the CPU whatever that provider does not know, in the worst case
+ * everything, and says nothing. The runtime's profile of a run names the provider of each operator.
+ */
+
+/** The part of an entry that is read: `dur` and `ts` in microseconds. */
+type Entry = {
+  readonly cat: string
+  readonly name: string
+  readonly ts: number
+  readonly dur: number
+  readonly args?: { readonly provider?: string }
+}
+
+/** As the runtime writes them. */
+const providers: Readonly<Record<string, Device>> = {
+  CPUExecutionProvider: 'cpu',
+  CUDAExecutionProvider: 'cuda',
+  WebGpuExecutionProvider: 'webgpu',
+  CoreMLExecutionProvider: 'coreml',
+  DmlExecutionProvider: 'dml',
+}
+
+export type Profile = {
+  readonly operators: Operators
+  /** Where most of the time went, `undefined` if nothing ran. */
+  readonly mostly: Device | undefined
+}
+
+/**
+ * Reads what the last run did; the ones before it also pay for what happens once.
+ *
+ * @param json the profile of a session that has run at least once
+ */
+export const readProfile = (json: string): Profile => {
+  const entries = JSON.parse(json) as readonly Entry[]
+  const ends = entries.filter(({ name }) => name === 'model_run').map(({ ts, dur }) => ts + dur)
+  const begin = ends.toSorted((a, b) => a - b).at(-2) ?? 0
+  const operators: Partial<Record<Device, number>> = {}
+  const time = new Map<Device, number>()
+  for (const { cat, ts, dur, args } of entries) {
+    const device = providers[args?.provider ?? '']
+    if (cat !== 'Node' || ts < begin || !device) continue
+    operators[device] = (operators[device] ?? 0) + 1
+    time.set(device, (time.get(device) ?? 0) + dur)
+  }
+  const [mostly] = [...time].sort(([, a], [, b]) => b - a)[0] ?? []
+  return { operators, mostly }
+}

@@ -1,0 +1,86 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import {
+  type Answer,
+  closeMessage,
+  type Failure,
+  type Rows,
+  type Task,
+  type ToWorker,
+  throughGate,
+  type WorkerSettings,
+} from '../channel.ts'
+import type { Placement } from '../device.ts'
+import { isOutOfMemory, openImageTower, type RunPictures } from './imageTower.ts'
+import { DeviceFailure, type Placed } from './onDevice.ts'
+import { openTextTower, type RunTexts } from './textTower.ts'
+
+/*
+ * The runtime blocks the thread that it runs on, so it runs here. Batches are worked off one after the other; the next
+ * one already waits in the port, so that the processor has no pause between two.
+ */
+
+const port = parentPort!
+const { model, device, threads, gate } = workerData as WorkerSettings
+
+let image: Promise<Placed<RunPictures>> | undefined
+let text: Promise<Placed<RunTexts>> | undefined
+
+/** A tower loads at its first use, and again after a failure: memory that was missing may be there by then. */
+const imageTower = (): Promise<Placed<RunPictures>> => {
+  image ??= openImageTower(model.image, { device, threads: threads.image }).catch((error) => {
+    image = undefined
+    throw error
+  })
+  return image
+}
+
+const textTower = (): Promise<Placed<RunTexts>> => {
+  text ??= openTextTower(model.text, { device, threads: threads.text }).catch((error) => {
+    text = undefined
+    throw error
+  })
+  return text
+}
+
+/** Memory that was shared is read in place. */
+const answer = async (task: Task): Promise<Answer | Failure> => {
+  const file = task.kind === 'pictures' ? model.image.file : model.text.file
+  let during: Failure['during'] = 'load'
+  try {
+    if (task.kind === 'pictures') {
+      const { placement, run } = await imageTower()
+      during = 'run'
+      return await timed(placement, () => run(new Uint8Array(task.pixels), task.count))
+    }
+    const { placement, run } = await textTower()
+    during = 'run'
+    return await timed(placement, () => run(task.texts))
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof DeviceFailure) return { during: 'device', device: error.device, file, message }
+    return { during: isOutOfMemory(error) ? 'memory' : during, file, message }
+  }
+}
+
+const timed = async (placement: Placement, run: () => Promise<Rows>): Promise<Answer> => {
+  const startedMs = performance.now()
+  return { ...(await run()), placement, busyMs: performance.now() - startedMs }
+}
+
+const close = async (): Promise<void> => {
+  for (const tower of await Promise.allSettled([image, text])) {
+    if (tower.status === 'fulfilled') await tower.value?.release()
+  }
+  port.close()
+}
+
+let last: Promise<unknown> = Promise.resolve()
+
+port.on('message', (message: ToWorker) => {
+  last = last.then(async () => {
+    if (message === closeMessage) return throughGate(gate, close)
+    const { id, ...task } = message
+    const reply = await throughGate(gate, () => answer(task))
+    port.postMessage({ id, ...reply }, 'data' in reply ? [reply.data.buffer] : [])
+  })
+})
