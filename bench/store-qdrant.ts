@@ -4,10 +4,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { connect, type Qdrant } from '../src/store/qdrant/client.ts'
 import { collectionInfo } from '../src/store/qdrant/collections.ts'
+import { readSteps, requestsOf } from '../src/store/qdrant/migrations.ts'
 import { hitOf, numbersOf } from '../src/store/qdrant/points.ts'
-import { readSteps, requestsOf } from '../src/store/qdrant/steps.ts'
-import { openQdrantStore } from '../src/store/qdrant/store.ts'
+import { openQdrantStore } from '../src/store/qdrant/qdrantStore.ts'
 import type { Hit, Store } from '../src/store/store.ts'
+import { putRecord } from '../test/store/samples.ts'
 import { quantile, time } from './measure.ts'
 import { clustersOf, pathOf, pointAt, pointsPerVideo, recordOf, videoName } from './points/clustered.ts'
 import { type Row, report } from './report.ts'
@@ -61,7 +62,7 @@ const fill = async (server: Server): Promise<Row[]> => {
   }
   const border = Math.round((count * ingestedShare) / asIngested) * asIngested
   const rows = [await write(0, border, asIngested), await write(border, count, atOnce)]
-  for (let video = 0; video < videos; video++) await store.putRecord(recordOf(video, store.collection.model))
+  for (let video = 0; video < videos; video++) await putRecord(store, recordOf(video, store.collection.model))
   const loaded = await memoryMB(qdrant)
   const seconds = (await time(() => indexed(server))) / 1000
   return [...rows, { what: 'loaded', ...loaded }, { what: 'index', seconds, ...(await memoryMB(qdrant)) }]

@@ -5,9 +5,8 @@ import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
-import { expectBelonging } from './store/belonging.ts'
-import { openStore } from './store/open.ts'
-import { CollectionMissingError, type OpenStore, type Store } from './store/store.ts'
+import { openStore } from './store/openStore.ts'
+import { CollectionMissingError, expectBelonging, type OpenStore, type Store } from './store/store.ts'
 
 export type OpenIndexOptions = {
   /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */

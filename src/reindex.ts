@@ -7,8 +7,7 @@ import { settingsOfLine } from './ingest/sampling.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
-import { openStore } from './store/open.ts'
-import { replaceCollection } from './store/replace.ts'
+import { openStore, replaceCollection } from './store/openStore.ts'
 import type { Store, VideoRecord, VideoStatus } from './store/store.ts'
 
 export type ReindexOptions = {

@@ -1,6 +1,6 @@
 import { pointId } from '../../src/store/point.ts'
 import type { Point, Store, VideoRecord } from '../../src/store/store.ts'
-import { normal, randomNumbers } from '../../test/store/samples.ts'
+import { normal, putRecord, randomNumbers } from '../../test/store/samples.ts'
 
 /*
  * Points that lie in clusters, as patches of videos do: uniformly random vectors have no neighbourhoods to index. The
@@ -45,7 +45,7 @@ export const fill = async (store: Store, count: number): Promise<{ readonly upse
     upsertSeconds += (performance.now() - start) / 1000
   }
   for (let video = 0; video * pointsPerVideo < count; video++)
-    await store.putRecord(recordOf(video, store.collection.model))
+    await putRecord(store, recordOf(video, store.collection.model))
   return { upsertSeconds }
 }
 

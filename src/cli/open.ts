@@ -24,7 +24,7 @@ export const withCollection = async <T>(
 /** The same for what needs no model: a collection can be looked through where its model never was. */
 export const withStore = async <T>(options: OpenIndexOptions, use: (store: Store) => Promise<T>): Promise<T> => {
   const { store: location, collection, apiKey } = settingsFrom(options)
-  const { openStore } = await import('../store/open.ts')
+  const { openStore } = await import('../store/openStore.ts')
   return useAndClose(await openStore(location, { collection, apiKey }), use)
 }
 

@@ -1,4 +1,4 @@
-import { VidgrepError } from '../errors.ts'
+import { UsageError, VidgrepError } from '../errors.ts'
 
 /** Version of what is stored; a collection with a higher one is refused. */
 export const schemaVersion = 1
@@ -145,8 +145,6 @@ export type Store = {
   deleteVideo(video: string, options?: CallOptions): Promise<void>
   /** All points of the collection, or of one video. */
   countPoints(video?: string, options?: CallOptions): Promise<number>
-  /** Writes a record; the one with the same `video` is replaced. */
-  putRecord(record: VideoRecord, options?: CallOptions): Promise<void>
   record(video: string, options?: CallOptions): Promise<VideoRecord | undefined>
   /**
    * Writes what `change` makes of a record as it is now (`undefined`: there is none), if it makes something. Reading and
@@ -209,5 +207,28 @@ export class SchemaTooNewError extends StoreError {
 export class InvalidPointError extends StoreError {
   constructor(message: string) {
     super('invalid-point', message, { remedy: 'This is a fault of the model or of its manifest: vidgrep doctor' })
+  }
+}
+
+/** Short enough for a file's name and for a database's, also with a word behind it. */
+const longestName = 200
+
+/** @throws UsageError if it is no name for a collection: letters (a–z), digits, `-` and `_`, at most 200 of them */
+export const checkCollectionName = (name: string): void => {
+  if (/^[A-Za-z0-9_-]+$/.test(name) && name.length <= longestName) return
+  throw new UsageError(
+    `Expected a collection's name of letters, digits, "-" and "_" (at most ${longestName}), got ${JSON.stringify(name)}`,
+    { remedy: 'Name it like this: --collection my-videos_2' },
+  )
+}
+
+/**
+ * Makes sure that this program may use a collection, and that it is one of the model that is wanted, if one is.
+ * @throws SchemaTooNewError, ModelMismatchError
+ */
+export const expectBelonging = (found: Collection, wanted: OpenStore['create']): void => {
+  if (found.schemaVersion > schemaVersion) throw new SchemaTooNewError(found)
+  if (wanted && (wanted.model !== found.model || wanted.dimension !== found.dimension)) {
+    throw new ModelMismatchError(found, wanted)
   }
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { dropIfHomeless, openCatalogue } from '../../src/ingest/catalogue.ts'
-import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
-import { dimension, model, samplePoint, sampleRecord } from '../store/samples.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
+import { dimension, model, putRecord, samplePoint, sampleRecord } from '../store/samples.ts'
 import { temporaryFolder } from './indexing.ts'
 
 const create = { model, dimension }
@@ -33,7 +33,7 @@ it('removes a video that lies nowhere, and none that was given a path meanwhile'
   const catalogue = await openCatalogue(store)
   for (const [i, video] of ['a', 'b'].entries()) {
     await store.upsert([samplePoint(i, { video })])
-    await store.putRecord(sampleRecord(video, { files: [] }))
+    await putRecord(store, sampleRecord(video, { files: [] }))
   }
   await catalogue.update('b', (record) => record && { ...record, files: [file('/b.mp4')] })
   for (const video of ['a', 'b']) await dropIfHomeless(store, video)

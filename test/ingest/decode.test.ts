@@ -5,8 +5,8 @@ import { addPlaces, type DecodeContext, type Decoded, join as joinJob } from '..
 import { newJob } from '../../src/ingest/job.ts'
 import { loadModel } from '../../src/models/load.ts'
 import { defaultGridSettings } from '../../src/patches/grid.ts'
-import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
-import { dimension, model, sampleRecord } from '../store/samples.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
+import { dimension, model, putRecord, sampleRecord } from '../store/samples.ts'
 import { temporaryFolder } from './indexing.ts'
 
 const settings = { everySeconds: 1, decode: 'references', grid: defaultGridSettings, tolerance: 6 } as const
@@ -21,7 +21,7 @@ it.each([
     create: { model, dimension },
   })
   const record = sampleRecord('a', { files: [] })
-  if (isThere) await store.putRecord(record)
+  if (isThere) await putRecord(store, record)
   const context: DecodeContext = {
     ...{ store, catalogue: await openCatalogue(store), running: new Map(), settings },
     ...{ image: (await loadModel('starter')).image, threads: 1, coarse: false, force: false },

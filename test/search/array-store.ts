@@ -45,7 +45,6 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
       records.delete(video)
     },
     countPoints: async (video) => (video === undefined ? points.size : ofVideo(video).length),
-    putRecord: async (record) => void records.set(record.video, record),
     record: async (video) => records.get(video),
     changeRecord: async (video, change) => {
       const record = change(records.get(video))

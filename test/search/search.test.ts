@@ -4,6 +4,7 @@ import { UsageError } from '../../src/errors.ts'
 import { searchMoments } from '../../src/search/search.ts'
 import { pointId } from '../../src/store/point.ts'
 import type { Box, Point, VideoRecord } from '../../src/store/store.ts'
+import { putRecord } from '../store/samples.ts'
 import { arrayStore } from './array-store.ts'
 
 const query = Float32Array.of(1, 0)
@@ -30,7 +31,7 @@ const record = (video: string, ...paths: string[]): VideoRecord => ({
 const storeWith = async (points: Point[], records: VideoRecord[] = []) => {
   const store = arrayStore(2)
   await store.upsert(points)
-  for (const r of records) await store.putRecord(r)
+  for (const r of records) await putRecord(store, r)
   return store
 }
 

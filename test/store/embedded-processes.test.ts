@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
 import { StoreError } from '../../src/store/store.ts'
-import { dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
+import { dimension, model, putRecord, samplePoint, sampleRecord, unitVector } from './samples.ts'
 
 const run = promisify(execFile)
 const create = { model, dimension }
@@ -108,7 +108,7 @@ describe('several processes', () => {
       await victim.exit()
       const store = await openEmbeddedStore(folder, { collection, create })
       await store.upsert([samplePoint(1)])
-      await store.putRecord(sampleRecord('a'))
+      await putRecord(store, sampleRecord('a'))
       expect(await store.countPoints()).toBe(1)
       await store.close()
     }

@@ -3,8 +3,8 @@
  * Says "ready" once it has opened the store and starts at the first line on stdin, so that several write at once.
  */
 import { once } from 'node:events'
-import { openEmbeddedStore } from '../../src/store/embedded/store.ts'
-import { dimension, model, samplePoint, sampleRecord } from './samples.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
+import { dimension, model, putRecord, samplePoint, sampleRecord } from './samples.ts'
 
 const [folder = '', collection = '', first = '0', count = '0', record] = process.argv.slice(2)
 const batchSize = 20
@@ -17,5 +17,5 @@ for (let at = Number(first); at < Number(first) + Number(count); at += batchSize
   await store.upsert(Array.from({ length: batchSize }, (_, i) => samplePoint(at + i, { path: `/by/${process.pid}` })))
   process.stdout.write(`wrote ${at + batchSize}\n`)
 }
-if (record) await store.putRecord(sampleRecord(record))
+if (record) await putRecord(store, sampleRecord(record))
 await store.close()

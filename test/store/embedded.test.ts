@@ -2,11 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { embeddedCollections, openEmbeddedStore } from '../../src/store/embedded/store.ts'
-import { defaultUpkeep } from '../../src/store/embedded/upkeep.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
+import { collectionsIn } from '../../src/store/embedded/folder.ts'
+import { defaultUpkeep } from '../../src/store/embedded/vectorIndex.ts'
 import { CollectionMissingError, type Store, StoreError } from '../../src/store/store.ts'
 import { type Place, storeContract } from './contract.ts'
-import { cosine, dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
+import { cosine, dimension, model, putRecord, samplePoint, sampleRecord, unitVector } from './samples.ts'
 
 const folderPlace = async (): Promise<Place> => {
   const folder = await mkdtemp(join(tmpdir(), 'vidgrep-store-'))
@@ -46,9 +47,9 @@ describe('the folder', () => {
   test('is made when the first collection is, with folders above it', async () => {
     const folder = join(freshFolder(), 'a', 'b')
     await expect(openEmbeddedStore(folder, { collection: 'c' })).rejects.toBeInstanceOf(CollectionMissingError)
-    expect(await embeddedCollections(folder)).toEqual([])
+    expect(await collectionsIn(folder)).toEqual([])
     for (const collection of ['two', 'one']) await (await openEmbeddedStore(folder, { collection, create })).close()
-    expect(await embeddedCollections(folder)).toEqual(['one', 'two'])
+    expect(await collectionsIn(folder)).toEqual(['one', 'two'])
     expect((await readdir(folder)).sort()).toEqual(['one', 'two'])
   })
 
@@ -109,7 +110,7 @@ describe('many small upserts', () => {
     const store = await openEmbeddedStore(folder, { collection: 'one', create }, upkeep)
     for (let i = 0; i < 200; i++) {
       await store.upsert([samplePoint(i)])
-      await store.putRecord(sampleRecord(`video-${i % 50}`))
+      await putRecord(store, sampleRecord(`video-${i % 50}`))
     }
     const files = await readdir(folder, { recursive: true })
     expect(files.length).toBeLessThan(400)

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { UsageError, VidgrepError } from '../../src/errors.ts'
-import { openQdrantStore } from '../../src/store/qdrant/store.ts'
+import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
 import { StoreError } from '../../src/store/store.ts'
-import { dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
+import { dimension, model, putRecord, samplePoint, sampleRecord, unitVector } from './samples.ts'
 import { type Fault, type Seen, type StandIn, startStandIn } from './stand-in/server.ts'
 
 let server: StandIn
@@ -181,7 +181,7 @@ describe('the API key', () => {
     const warn = vi.spyOn(console, 'warn')
     const store = await open({ apiKey: key })
     await store.upsert([samplePoint(1)])
-    await store.putRecord(sampleRecord('a'))
+    await putRecord(store, sampleRecord('a'))
     await store.search(unitVector(1), { limit: 1, filter: { paths: ['/videos/a.mp4'] } })
     expect(server.seen.map(({ headers }) => headers['api-key'])).toEqual(server.seen.map(() => key))
     expect(warn).not.toHaveBeenCalled()

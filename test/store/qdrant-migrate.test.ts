@@ -3,13 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
-import { loadingFromPoints } from '../../src/store/qdrant/bulk.ts'
-import { metaId } from '../../src/store/qdrant/meta.ts'
-import { migrate } from '../../src/store/qdrant/migrate.ts'
-import { qdrantCollections } from '../../src/store/qdrant/names.ts'
-import { replaceQdrantCollection } from '../../src/store/qdrant/replace.ts'
+import { connect } from '../../src/store/qdrant/client.ts'
+import { collectionNames, metaId, replaceQdrantCollection } from '../../src/store/qdrant/collections.ts'
+import { migrate } from '../../src/store/qdrant/migrations.ts'
+import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
 import { largeFromPoints } from '../../src/store/qdrant/search.ts'
-import { openQdrantStore } from '../../src/store/qdrant/store.ts'
 import {
   CollectionMissingError,
   ModelMismatchError,
@@ -182,21 +180,6 @@ describe('the step for large collections', () => {
     expect(isQuantised()).toBe(false)
   })
 
-  test('comes before indexing is turned on again, so that the index is built once', async () => {
-    const store = await open()
-    await store.upsert(Array.from({ length: loadingFromPoints }, () => samplePoint(1)))
-    plant(large)
-    await store.optimize()
-    const changes = server.seen
-      .filter(({ method }) => method === 'PATCH')
-      .map(({ text }) => Object.keys(JSON.parse(text)))
-    expect(changes).toEqual([
-      ['optimizers_config'],
-      ['vectors', 'hnsw_config', 'quantization_config'],
-      ['optimizers_config'],
-    ])
-  })
-
   test('goes with a collection that took the place of another', async () => {
     await open()
     await openQdrantStore(server.url, { collection: 'next', create: { model: 'other@1', dimension } })
@@ -234,7 +217,7 @@ describe('whose collection it is', () => {
     expect(failure.code).toBe('collection-foreign')
     expect([...server.database.keys()]).toEqual([collection])
     expect(server.database.get(collection)!.indexes.size).toBe(0)
-    expect(await qdrantCollections(server.url)).toEqual([])
+    expect(await collectionNames(await connect(server.url))).toEqual([])
   })
 
   test('points that somebody deleted by hand are missed, as the records would say that all is indexed', async () => {
@@ -249,7 +232,7 @@ describe('whose collection it is', () => {
     await open('b')
     await open('a')
     server.database.set('theirs', server.database.get('a')!)
-    expect(await qdrantCollections(server.url)).toEqual(['a', 'b'])
+    expect(await collectionNames(await connect(server.url))).toEqual(['a', 'b'])
   })
 
   test('a name that records of another collection would have is refused', async () => {

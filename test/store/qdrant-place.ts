@@ -1,5 +1,5 @@
-import { metaId } from '../../src/store/qdrant/meta.ts'
-import { openQdrantStore } from '../../src/store/qdrant/store.ts'
+import { metaId } from '../../src/store/qdrant/collections.ts'
+import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
 import type { Place } from './contract.ts'
 
 export type Server = { readonly url: string; readonly apiKey?: string }

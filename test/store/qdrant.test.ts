@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openQdrantStore } from '../../src/store/qdrant/store.ts'
+import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
 import type { Store } from '../../src/store/store.ts'
 import { storeContract } from './contract.ts'
 import { placeOn } from './qdrant-place.ts'

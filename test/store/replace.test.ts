@@ -2,11 +2,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openStore } from '../../src/store/open.ts'
-import { replaceCollection } from '../../src/store/replace.ts'
+import { openStore, replaceCollection } from '../../src/store/openStore.ts'
 import { CollectionMissingError, ModelMismatchError, type Store, StoreError } from '../../src/store/store.ts'
 import { askServer } from './qdrant-place.ts'
-import { dimension, model, samplePoint, sampleRecord, unitVector } from './samples.ts'
+import { dimension, model, putRecord, samplePoint, sampleRecord, unitVector } from './samples.ts'
 import { startStandIn } from './stand-in/server.ts'
 
 type Where = { readonly location: string; readonly apiKey?: string; remove(): Promise<unknown> }
@@ -43,7 +42,7 @@ const replacing = (what: string, makePlace: () => Promise<Where>): void => {
     const filled = async (name: string, create: { model: string; dimension: number }, video: string) => {
       const store = await open(name, create)
       await store.upsert([samplePoint(1, { video, id: crypto.randomUUID() })])
-      await store.putRecord(sampleRecord(video, { model: create.model }))
+      await putRecord(store, sampleRecord(video, { model: create.model }))
       return store
     }
     /** An old collection with the video `a`, a new one with the video `b`. */
@@ -64,7 +63,7 @@ const replacing = (what: string, makePlace: () => Promise<Where>): void => {
       expect(await videosIn(store)).toEqual({ points: ['b'], records: ['b'] })
       const writer = await open(name, other)
       await writer.upsert([samplePoint(2, { video: 'c' })])
-      await writer.putRecord(sampleRecord('c'))
+      await putRecord(writer, sampleRecord('c'))
       await writer.optimize()
       expect(await videosIn(await open(name))).toEqual({ points: ['b', 'c'], records: ['b', 'c'] })
       expect(await store.countPoints()).toBe(2)
@@ -147,7 +146,7 @@ describe('a replacement that was broken off', () => {
     const at = (collection: string, create?: typeof other) => openStore(server.url, { collection, create })
     const old = await at('old', { model, dimension })
     await old.upsert([samplePoint(1)])
-    await (await at('new', other)).putRecord(sampleRecord('b'))
+    await putRecord(await at('new', other), sampleRecord('b'))
     server.fault = ({ method }) => (method === 'DELETE' ? { status: 403, body: '{}' } : undefined)
     await expect(replaceCollection(server.url, { name: 'old', by: 'new' })).rejects.toBeInstanceOf(StoreError)
     expect((await (await at('old')).records()).map(({ video }) => video)).toEqual(['b'])
@@ -162,7 +161,7 @@ describe('a replacement that was broken off', () => {
     const folder = await mkdtemp(join(tmpdir(), 'vidgrep-replace-'))
     const at = (collection: string, create?: typeof other) => openStore(folder, { collection, create })
     await (await at('old', { model, dimension })).upsert([samplePoint(1)])
-    await (await at('new', other)).putRecord(sampleRecord('b'))
+    await putRecord(await at('new', other), sampleRecord('b'))
     const facts = JSON.parse(await readFile(join(folder, 'new/collection.json'), 'utf8'))
     const pointer = { ...facts, name: 'old', contents: 'new', replaced: 'old' }
     await writeFile(join(folder, 'old/collection.json'), JSON.stringify(pointer))

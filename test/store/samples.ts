@@ -1,5 +1,5 @@
 import { pointId } from '../../src/store/point.ts'
-import type { Point, VideoRecord } from '../../src/store/store.ts'
+import type { CallOptions, Point, Store, VideoRecord } from '../../src/store/store.ts'
 
 export const model = 'test-model@1'
 export const dimension = 24
@@ -40,6 +40,10 @@ export const sampleRecord = (video: string, changes: Partial<VideoRecord> = {}):
   indexedAt: '2026-11-23T12:00:00.000Z',
   ...changes,
 })
+
+/** Writes a record, whatever was there. */
+export const putRecord = (store: Pick<Store, 'changeRecord'>, record: VideoRecord, options?: CallOptions) =>
+  store.changeRecord(record.video, () => record, options)
 
 /** Cosine similarity, in double precision. */
 export const cosine = (a: Float32Array, b: Float32Array): number => {

@@ -23,7 +23,7 @@ export const migrateCommand: CommandModule<unknown, Arguments> = {
           remedy: 'Name a server: vidgrep migrate --store http://localhost:6333',
         })
       }
-      const { migrate } = await import('../../store/qdrant/migrate.ts')
+      const { migrate } = await import('../../store/qdrant/migrations.ts')
       const steps = await migrate(store, { collection, dryRun: args.dryRun, signal, ...(apiKey ? { apiKey } : {}) })
       if (args.json) printJson({ collection, dryRun: args.dryRun, steps })
       else if (steps.length === 0) print(`Collection "${collection}" is up to date.`)

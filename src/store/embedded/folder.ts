@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { type Collection, StoreError, schemaVersion } from '../store.ts'
+import { join, resolve } from 'node:path'
+import { type CallOptions, type Collection, CollectionMissingError, StoreError, schemaVersion } from '../store.ts'
+import { storeErrorFrom } from './engine.ts'
+import { pointsTable, videosTable } from './points.ts'
+import { writerIn } from './writer.ts'
 
 /*
  * FOLDER/
  *   COLLECTION/
- *     collection.json     what the collection is; changed only when another collection takes its name, see replace.ts
+ *     collection.json     what the collection is; changed only when another collection takes its name, see below
  *     points.lance/       one row a point
  *     videos.lance/       one row a video record
  *     writer.lock         there while a process writes
@@ -15,8 +18,8 @@ import { type Collection, StoreError, schemaVersion } from '../store.ts'
  * A collection is built aside and renamed into its place: it is there as a whole or not at all.
  */
 
-export const factsFile = 'collection.json'
-export const draftPrefix = '.new-'
+const factsFile = 'collection.json'
+const draftPrefix = '.new-'
 /** A draft this old was left by a process that died. */
 const draftLifeMs = 3_600_000
 
@@ -126,7 +129,72 @@ const removeOldDrafts = async (folder: string): Promise<void> => {
   }
 }
 
-export const writeDurably = async (file: string, text: string): Promise<void> => {
+type Replace = CallOptions & { readonly name: string; readonly by: string }
+
+/** {@link replaceCollection} in a folder: one file says where the tables lie, and is replaced as a whole. */
+export const replaceEmbeddedCollection = async (location: string, options: Replace): Promise<void> => {
+  const folder = resolve(location)
+  try {
+    await replace(folder, options)
+  } catch (error) {
+    throw storeErrorFrom(error, folder)
+  }
+}
+
+const replace = async (folder: string, { name, by, signal }: Replace): Promise<void> => {
+  const known = await factsOf(folder, name)
+  const next = await factsOf(folder, by)
+  const contents = next.contents ?? by
+  const before = known.contents ?? name
+  const changed: Facts = { ...next, name, contents, replaced: before === contents ? known.replaced : before }
+  if (before !== contents) {
+    // A write that is on its way ends first; the ones that wait behind it find their tables gone.
+    await writerIn(join(folder, before))(async () => {
+      await putFacts(folder, changed)
+      await removeTables(folder, changed)
+    }, signal)
+  } else if (changed.replaced === undefined) {
+    return
+  }
+  await removeOld(folder, changed)
+  await putFacts(folder, { ...changed, replaced: undefined })
+}
+
+const factsOf = async (folder: string, name: string): Promise<Facts> => {
+  const facts = await readFacts(folder, name)
+  if (facts) return facts
+  throw new CollectionMissingError(name, folder, await collectionsIn(folder))
+}
+
+/** Renaming over a file is atomic: a reader finds the old facts or the new ones. */
+const putFacts = async (folder: string, facts: Facts): Promise<void> => {
+  const file = join(folder, facts.name, factsFile)
+  const beside = `${file}.${randomUUID()}`
+  await writeDurably(beside, `${JSON.stringify({ ...facts, createdAt: new Date().toISOString() }, undefined, 2)}\n`)
+  await rename(beside, file)
+  await syncFolder(join(folder, facts.name))
+}
+
+/** Aside first, so that nobody meets half a table; what a crash leaves there goes with the next collection made. */
+const removeTables = async (folder: string, { replaced }: Facts): Promise<void> => {
+  const aside = join(folder, `${draftPrefix}${randomUUID()}`)
+  await mkdir(aside)
+  for (const table of [pointsTable, videosTable]) {
+    const lance = `${table}.lance`
+    await rename(join(folder, replaced!, lance), join(aside, lance)).catch(undefinedIfMissing)
+  }
+  await rm(aside, { recursive: true, force: true })
+}
+
+/** The folder of the name itself stays: it says where the tables are now. */
+const removeOld = async (folder: string, facts: Facts): Promise<void> => {
+  if (facts.replaced === facts.name) return removeTables(folder, facts)
+  const aside = join(folder, `${draftPrefix}${randomUUID()}`)
+  await rename(join(folder, facts.replaced!), aside).catch(undefinedIfMissing)
+  await rm(aside, { recursive: true, force: true })
+}
+
+const writeDurably = async (file: string, text: string): Promise<void> => {
   const handle = await open(file, 'wx')
   try {
     await handle.writeFile(text)
@@ -137,7 +205,7 @@ export const writeDurably = async (file: string, text: string): Promise<void> =>
 }
 
 /** Makes a rename outlast a power cut; Windows has no such call and needs none. */
-export const syncFolder = async (folder: string): Promise<void> => {
+const syncFolder = async (folder: string): Promise<void> => {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   await handle.sync().finally(() => handle.close())

@@ -1,5 +1,97 @@
 import type { Table } from '@lancedb/lancedb'
-import { is, oneOf } from './search.ts'
+import { filteredVideos } from '../filter.ts'
+import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
+import { vectorIndex } from './vectorIndex.ts'
+
+/*
+ * What the tables and their columns are called, and how rows are read. What writes rows lies in rows.ts: it takes 60 ms
+ * to load, and a search needs none of it.
+ */
+
+export const pointsTable = 'points'
+export const videosTable = 'videos'
+
+/** The key of each table: no two rows share one. */
+export const pointKey = 'id'
+export const videoKey = 'video'
+
+/** What a hit is made of; `_distance` is what the engine computed, and has to be asked for by name. */
+const hitColumns: string[] = ['id', 'video', 'path', 't', 'until', 'patch', 'box', '_distance']
+
+type HitRow = Omit<Hit, 'box' | 'similarity'> & { readonly box: Iterable<number>; readonly _distance: number }
+
+/** The engine's distance is 1 − cosine. Rounding may carry the cosine of unit vectors just past 1. */
+const hitFrom = ({ id, video, path, t, until, patch, box, _distance }: HitRow): Hit => {
+  const [x = 0, y = 0, width = 0, height = 0] = box
+  const similarity = Math.min(1, Math.max(-1, 1 - _distance))
+  return { id, similarity, video, path, t, until, patch, box: [x, y, width, height] }
+}
+
+export const recordFrom = (row: { record: string }): VideoRecord => JSON.parse(row.record)
+
+/** All cells: what is found is exactly what a scan of the table finds. Why that, and no index that skips: docs/stores.md. */
+const searchedCells = 1_000_000
+/** More equally good points than these at the limit are cut by the engine's own order. */
+const mostTies = 4096
+
+/** The table of the points, and whether to go through its index. */
+type Searched = { readonly table: Table; readonly indexed: boolean }
+
+/** The points nearest to a unit vector, best first, equals by id. */
+export const nearest = async (
+  searched: Searched,
+  vector: Float32Array,
+  { limit, filter = {} }: SearchOptions,
+  records: () => Promise<readonly VideoRecord[]>,
+): Promise<readonly Hit[]> => {
+  const where = await condition(filter, records)
+  if (where === undefined || limit < 1) return []
+  // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
+  for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
+    const hits = await ask(searched, vector, wanted, where)
+    const cut = hits.length === wanted && hits.at(-1)!.similarity === hits[limit - 1]!.similarity
+    if (!cut || wanted === limit + mostTies) return hits.sort(byRank).slice(0, limit)
+  }
+}
+
+const ask = async (
+  { table, indexed }: Searched,
+  vector: Float32Array,
+  limit: number,
+  where: string,
+): Promise<Hit[]> => {
+  const query = table.vectorSearch(vector).distanceType(vectorIndex.distanceType)
+  if (indexed) query.nprobes(searchedCells)
+  else query.bypassVectorIndex()
+  if (where) query.where(where)
+  return (await query.select(hitColumns).limit(limit).toArray()).map(hitFrom)
+}
+
+const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
+
+/** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
+const condition = async (
+  filter: PointFilter,
+  records: () => Promise<readonly VideoRecord[]>,
+): Promise<string | undefined> => {
+  const videos = await filteredVideos(filter, records)
+  if (videos?.length === 0) return undefined
+  const parts = videos ? [oneOf('video', videos)] : []
+  if (filter.afterSeconds !== undefined) parts.push(`until >= ${number(filter.afterSeconds)}`)
+  if (filter.beforeSeconds !== undefined) parts.push(`t <= ${number(filter.beforeSeconds)}`)
+  return parts.join(' AND ')
+}
+
+export const is = (column: string, value: string): string => `${column} = ${text(value)}`
+
+const oneOf = (column: string, values: readonly string[]): string =>
+  `${column} IN (${[...new Set(values)].map(text).join(', ')})`
+
+/** A quote is doubled; nothing else has a meaning in an SQL string. */
+const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
+
+/** Endless times stand for the largest ones: SQL has no literal for them. */
+const number = (value: number): string => String(Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)))
 
 /** Ids a query: keeps its SQL at some 40 kB. */
 const idsPerQuery = 1000

@@ -3,9 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { v5 as uuidv5 } from 'uuid'
 import type { CallOptions, RecordChange, VideoRecord } from '../store.ts'
 import { type Qdrant, type Schemas, writeSeconds } from './client.ts'
-import { recordsCollection } from './collections.ts'
-import { metaId } from './meta.ts'
-import { scroll } from './scroll.ts'
+import { metaId, recordsCollection } from './collections.ts'
+import { scroll } from './points.ts'
 
 /** Namespace of the ids of records; made once at random, never to change. */
 const namespace = '8a4be2cc-9d0f-4a51-b3f7-51f0a6f5d9b4'
@@ -20,9 +19,6 @@ const recordId = (video: string): string => uuidv5(video, namespace)
 
 /** A record as it is kept: every write gives it another `revision`, so that a write can be bound to what was read. */
 type Kept = VideoRecord & { readonly revision?: string }
-
-export const putRecord = (qdrant: Qdrant, name: string, record: VideoRecord, options: CallOptions): Promise<void> =>
-  writeRecord(qdrant, name, { ...record, revision: randomUUID() }, {}, options)
 
 /**
  * Reads, changes, and writes on condition that nobody wrote in between; whether that held shows when it is read again.

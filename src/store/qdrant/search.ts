@@ -1,6 +1,5 @@
 import { filteredVideos } from '../filter.ts'
 import type { CallOptions, Hit, SearchOptions } from '../store.ts'
-import { resumeIndexing } from './bulk.ts'
 import type { Qdrant } from './client.ts'
 import { collectionInfo } from './collections.ts'
 import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
@@ -48,7 +47,6 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
     if (performance.now() < known.untilMs) return known.exact
     const info = await collectionInfo(qdrant, name, options)
     known = { exact: (info?.points_count ?? 0) < largeFromPoints, untilMs: performance.now() + sizeKeptMs }
-    if (info) await resumeIndexing(qdrant, name, info, options)
     return known.exact
   }
   return {

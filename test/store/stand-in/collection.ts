@@ -8,10 +8,6 @@ export type Kept = {
   readonly vectors: Partial<Schemas['VectorParams']>
   /** Field name → type. */
   readonly indexes: Map<string, unknown>
-  /** Points that are in the server's index; there is none here, so tests say it. */
-  indexed: number
-  /** In kilobytes of vectors; 0 for never. */
-  indexingThreshold: number
   quantization: unknown
   onDisk: boolean | undefined
   operations: number
@@ -21,8 +17,6 @@ export const newCollection = ({ vectors }: Schemas['CreateCollection']): Kept =>
   points: new Map(),
   vectors: (vectors ?? {}) as Kept['vectors'],
   indexes: new Map(),
-  indexed: 0,
-  indexingThreshold: 10_000,
   quantization: null,
   onDisk: undefined,
   operations: 0,
@@ -30,9 +24,7 @@ export const newCollection = ({ vectors }: Schemas['CreateCollection']): Kept =>
 
 /** What `PATCH /collections/{name}` changes. */
 export const change = (kept: Kept, { vectors, ...body }: Schemas['UpdateCollection']): boolean => {
-  const { indexing_threshold } = (body.optimizers_config ?? {}) as Schemas['OptimizersConfigDiff']
   const { on_disk } = (vectors as Schemas['VectorsConfigDiff'] | undefined)?.[''] ?? {}
-  kept.indexingThreshold = indexing_threshold ?? kept.indexingThreshold
   kept.quantization = body.quantization_config ?? kept.quantization
   kept.onDisk = on_disk ?? kept.onDisk
   return true
@@ -105,12 +97,6 @@ export const pointCalls: Readonly<Record<string, Call>> = {
     }
     return updated(kept)
   },
-  'POST points/payload/delete': (kept, { keys, points }: Schemas['DeletePayload']) => {
-    for (const point of (points ?? []).map((id) => known(kept, id))) {
-      for (const key of keys) point.payload = without(point.payload, key.split('.'))
-    }
-    return updated(kept)
-  },
   'POST points/delete': (kept, selector: Schemas['PointsSelector']) => {
     const ids = 'points' in selector ? selector.points : matching(kept, selector.filter).map(({ id }) => id)
     for (const id of ids) kept.points.delete(String(id))
@@ -127,12 +113,6 @@ const known = ({ points }: Kept, id: unknown): Stored => {
   const point = points.get(String(id))
   if (!point) throw new Refusal(404, `Not found: No point with id ${id} found`)
   return point
-}
-
-const without = (payload: Record<string, unknown>, [first, ...rest]: string[]): Record<string, unknown> => {
-  const { [first!]: value, ...others } = payload
-  if (value === undefined || rest.length === 0) return others
-  return { ...payload, [first!]: without(value as Record<string, unknown>, rest) }
 }
 
 type Wanted = { with_payload?: unknown; with_vector?: unknown }

@@ -48,10 +48,10 @@ const wholeCollection = (database: Database, method: string, name: string, body:
 }
 
 /** The parts of a collection's description that vary here. */
-const infoOf = ({ points, indexed, indexes, ...kept }: Kept) => ({
+const infoOf = ({ points, indexes, ...kept }: Kept) => ({
   status: 'green' satisfies Schemas['CollectionStatus'],
   optimizer_status: 'ok' satisfies Schemas['OptimizersStatus'],
-  indexed_vectors_count: indexed,
+  indexed_vectors_count: 0,
   points_count: points.size,
   segments_count: 2,
   config: {
@@ -62,7 +62,7 @@ const infoOf = ({ points, indexed, indexes, ...kept }: Kept) => ({
       write_consistency_factor: 1,
       on_disk_payload: true,
     },
-    optimizer_config: { indexing_threshold: kept.indexingThreshold },
+    optimizer_config: { indexing_threshold: 10_000 },
     quantization_config: kept.quantization,
   },
   payload_schema: Object.fromEntries(

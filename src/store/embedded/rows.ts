@@ -1,8 +1,8 @@
 import type { Table } from '@lancedb/lancedb'
 import * as arrow from 'apache-arrow'
 import type { Point, VideoRecord } from '../store.ts'
-import { pointKey, pointsTable, videoKey, videosTable } from './columns.ts'
 import type { Engine } from './engine.ts'
+import { pointKey, pointsTable, videoKey, videosTable } from './points.ts'
 
 const pointSchema = (dimension: number) =>
   new arrow.Schema([

@@ -1,25 +1,25 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { expectBelonging } from '../belonging.ts'
-import { checkCollectionName } from '../name.ts'
+import type { Table } from '@lancedb/lancedb'
+import type { Table as ArrowTable } from 'apache-arrow'
 import { checkPoints, checkVector } from '../point.ts'
 import {
   beingRemoved,
   type CallOptions,
   type Collection,
   CollectionMissingError,
+  checkCollectionName,
+  expectBelonging,
   type OpenStore,
+  type RecordChange,
   type Store,
+  type VideoRecord,
 } from '../store.ts'
-import { pointKey } from './columns.ts'
-import { loadEngine, storeErrorFrom } from './engine.ts'
+import { loadEngine, type OpenTables, storeErrorFrom, tablesIn } from './engine.ts'
 import { collectionsIn, createCollection, type Facts, readFacts } from './folder.ts'
-import { lockAt } from './lock.ts'
-import { type OpenTables, tablesIn } from './opened.ts'
-import { pointIdsOf, vectorsOf } from './points.ts'
-import { is, nearest } from './search.ts'
-import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './upkeep.ts'
-import { writerOf } from './writer.ts'
+import { is, nearest, pointIdsOf, pointKey, recordFrom, vectorsOf, videoKey } from './points.ts'
+import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './vectorIndex.ts'
+import { writerIn } from './writer.ts'
 
 /**
  * Opens one collection of a store that lies in a folder, for one machine and as many of its processes as you like. What
@@ -43,15 +43,11 @@ export const openEmbeddedStore = async (
   })
 }
 
-/** Names of the collections in a folder, sorted. */
-export const embeddedCollections = async (folder: string): Promise<string[]> =>
-  translated(resolve(folder), () => collectionsIn(resolve(folder)))
-
 const findOrCreate = async (folder: string, name: string, create: OpenStore['create']): Promise<Facts> => {
   const known = await readFacts(folder, name)
   if (known) return known
   if (!create) throw new CollectionMissingError(name, folder, await collectionsIn(folder))
-  const [engine, { createTables }] = await Promise.all([loadEngine(), import('./tables.ts')])
+  const [engine, { createTables }] = await Promise.all([loadEngine(), import('./rows.ts')])
   await createCollection(folder, { name, ...create }, (draft) => createTables(engine, draft, create.dimension))
   // Another process may have been faster: what lies there now counts.
   const created = await readFacts(folder, name)
@@ -63,8 +59,8 @@ const findOrCreate = async (folder: string, name: string, create: OpenStore['cre
 const storeIn = (location: string, contents: string, collection: Collection, upkeep: Upkeep): Store => {
   const folder = join(location, contents)
   const tables = tablesIn(folder, upkeep)
-  const inTurn = writerOf(lockAt(join(folder, 'writer.lock')))
-  let upserts = 0
+  const inTurn = writerIn(folder)
+  const writes = { points: 0, videos: 0 }
 
   const read = <T>(action: (opened: OpenTables) => Promise<T>, { signal }: CallOptions = {}): Promise<T> =>
     translated(location, async () => {
@@ -74,25 +70,35 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
   const write = <T>(action: (opened: OpenTables) => Promise<T>, options: CallOptions = {}): Promise<T> =>
     read((opened) => inTurn(() => action(opened), options.signal), options)
 
+  /** Writes rows, and now and then puts their files together. */
+  const put = async (table: Table, kind: keyof typeof writes, key: string, rows: ArrowTable): Promise<void> => {
+    const { replaceRows } = await import('./rows.ts')
+    await replaceRows(table, key, rows)
+    if (++writes[kind] % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(table, upkeep))) {
+      await tidy(table, folder, upkeep)
+    }
+  }
+  const changeRecord = async (videos: Table, video: string, change: RecordChange) => {
+    const record = change(await readRecord(videos, video))
+    if (record) await put(videos, 'videos', videoKey, (await import('./rows.ts')).videoRows(record))
+    return record
+  }
+
   return {
     collection,
     location,
     upsert: async (batch, options) => {
       checkPoints(batch, collection.dimension)
       if (batch.length === 0) return
-      const { pointRows, replaceRows } = await import('./tables.ts')
+      const { pointRows } = await import('./rows.ts')
       const rows = pointRows(batch, collection.dimension)
-      await write(async ({ points }) => {
-        await replaceRows(points, pointKey, rows)
-        if (++upserts % upkeep.upsertsBetweenLooks === 0 && (await isUntidy(points, upkeep)))
-          await tidy(points, folder, upkeep)
-      }, options)
+      await write(({ points }) => put(points, 'points', pointKey, rows), options)
     },
     search: (vector, options) =>
       read(async ({ points, videos, ways }) => {
         checkVector(vector, collection.dimension, 'Query')
         const searched = { table: points, indexed: await ways.isNextIndexed() }
-        return nearest(searched, vector, options, videos.all)
+        return nearest(searched, vector, options, () => readRecords(videos))
       }, options),
     warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
@@ -105,19 +111,18 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options),
     deleteVideo: (video, options) =>
       write(async ({ points, videos }) => {
-        await videos.change(video, (record) => record && beingRemoved(record))
+        await changeRecord(videos, video, (record) => record && beingRemoved(record))
         await points.delete(is('video', video))
-        await videos.delete(video)
+        await videos.delete(is(videoKey, video))
       }, options),
-    putRecord: (record, options) => write(({ videos }) => videos.put(record), options),
-    record: (video, options) => read(({ videos }) => videos.get(video), options),
-    changeRecord: (video, change, options) => write(({ videos }) => videos.change(video, change), options),
-    records: (options) => read(({ videos }) => videos.all(), options),
+    record: (video, options) => read(({ videos }) => readRecord(videos, video), options),
+    changeRecord: (video, change, options) => write(({ videos }) => changeRecord(videos, video, change), options),
+    records: (options) => read(({ videos }) => readRecords(videos), options),
     optimize: (options) =>
       write(async ({ engine, points, videos, ways }) => {
         await indexVectors(engine, points, upkeep)
         await tidy(points, folder, upkeep)
-        await videos.tidy()
+        await tidy(videos, folder, upkeep)
         await ways.look()
       }, options),
     describe: () =>
@@ -128,6 +133,17 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }),
     close: tables.close,
   }
+}
+
+const readRecord = async (videos: Table, video: string): Promise<VideoRecord | undefined> => {
+  const [row] = await videos.query().where(is(videoKey, video)).toArray()
+  return row && recordFrom(row)
+}
+
+/** By `video`. */
+const readRecords = async (videos: Table): Promise<readonly VideoRecord[]> => {
+  const records: VideoRecord[] = (await videos.query().toArray()).map(recordFrom)
+  return records.sort((a, b) => (a.video < b.video ? -1 : 1))
 }
 
 const translated = async <T>(folder: string, action: () => Promise<T>): Promise<T> => {

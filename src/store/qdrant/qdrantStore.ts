@@ -1,18 +1,11 @@
 import { checkPoints, checkVector } from '../point.ts'
-import { beingRemoved, type CallOptions, type OpenStore, type Store, StoreError } from '../store.ts'
-import { isIndexingOff, type Loading, loadingOf } from './bulk.ts'
+import { beingRemoved, type CallOptions, type OpenStore, type Store } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
-import { checkName, collectionInfo } from './collections.ts'
-import { collectionOf } from './meta.ts'
-import { catchUp, findOrCreate } from './migrate.ts'
-import { ofVideo } from './points.ts'
-import { changeRecord, deleteRecord, putRecord, readRecord, readRecords } from './records.ts'
-import { scroll } from './scroll.ts'
+import { checkName, collectionInfo, collectionOf } from './collections.ts'
+import { catchUp, findOrCreate } from './migrations.ts'
+import { ofVideo, scroll, writePoints } from './points.ts'
+import { changeRecord, deleteRecord, readRecord, readRecords } from './records.ts'
 import { type Searcher, searcher } from './search.ts'
-import { writePoints } from './write.ts'
-
-/** How long closing may take, in milliseconds. */
-const closeMs = 5000
 
 /** Ids a page, and vectors a page (a vector of 640 numbers is 8 KB of JSON). */
 const idPage = 4096
@@ -38,13 +31,11 @@ export const openQdrantStore = async (
   const name = meta.contents ?? collection.name
   const { isExact, search } = searcher(qdrant, name)
   const calls = pointCalls(qdrant, name)
-  const loading = loadingOf(qdrant, name)
   return {
     collection,
     location: qdrant.location,
     upsert: async (points, { signal } = {}) => {
       checkPoints(points, dimension)
-      await loading.expect(points.length, { signal })
       await writePoints(qdrant, name, points, { signal })
     },
     search: async (vector, options) => {
@@ -52,28 +43,17 @@ export const openQdrantStore = async (
       return search(vector, options)
     },
     ...calls,
-    putRecord: (record, { signal } = {}) => putRecord(qdrant, name, record, { signal }),
     record: (video, { signal } = {}) => readRecord(qdrant, name, video, { signal }),
     changeRecord: (video, change, { signal } = {}) => changeRecord(qdrant, name, video, change, { signal }),
     records: ({ signal } = {}) => readRecords(qdrant, name, { signal }),
     optimize: async ({ signal } = {}) => {
       signal?.throwIfAborted()
-      // In this order the index is built once. The server builds it in the background, and compacts by itself.
+      // The server builds its index in the background, and compacts by itself.
       await catchUp(qdrant, name, { signal })
-      await loading.end({ signal })
     },
     describe: () => describe(qdrant, name, calls, isExact),
     // Idle connections close by themselves and keep no process alive.
-    close: () => endInHaste(loading),
-  }
-}
-
-/** After a failure or an interruption there may be no server left: then whoever comes next turns indexing on again. */
-const endInHaste = async (loading: Loading): Promise<void> => {
-  try {
-    await loading.end({ signal: AbortSignal.timeout(closeMs) })
-  } catch (error) {
-    if (!(error instanceof StoreError || (error as Error).name === 'TimeoutError')) throw error
+    close: async () => {},
   }
 }
 
@@ -129,7 +109,6 @@ const describe = async (qdrant: Qdrant, name: string, { countPoints }: PointCall
     exact,
     quantised: Boolean(info?.config.quantization_config),
     indexed: info?.indexed_vectors_count ?? 0,
-    indexing: info && isIndexingOff(info) ? 'off' : 'on',
     status: info?.status ?? 'missing',
     segments: info?.segments_count ?? 0,
   }

@@ -1,0 +1,42 @@
+import { isServer } from '../settings.ts'
+import type { CallOptions, OpenStore, Store } from './store.ts'
+
+/**
+ * Opens one collection of a store: a Qdrant server if `location` is an http(s) address, else an embedded store in the
+ * folder `location`. Only the engine that is needed is loaded.
+ * @throws StoreError if it cannot be reached or belongs to another model
+ */
+export const openStore = async (
+  location: string,
+  { apiKey, ...options }: OpenStore & { readonly apiKey?: string },
+): Promise<Store> => {
+  if (isServer(location)) {
+    const { openQdrantStore } = await import('./qdrant/qdrantStore.ts')
+    return openQdrantStore(location, { ...options, apiKey })
+  }
+  const { openEmbeddedStore } = await import('./embedded/embeddedStore.ts')
+  return openEmbeddedStore(location, options)
+}
+
+type ReplaceOptions = CallOptions & {
+  /** The collection whose place is taken. */
+  readonly name: string
+  /** The collection that takes it: under its own name it can be opened as before. */
+  readonly by: string
+  readonly apiKey?: string
+}
+
+/**
+ * Puts one collection of a store in the place of another: whoever opens `name` from now on gets `by`. What was there
+ * goes. Readers find the one or the other at any time; a store that is open on the old one fails with its next call.
+ * Called again after it was broken off, or with `name` itself as `by`, it removes what is left of an earlier one.
+ * @throws CollectionMissingError if one of them is not there
+ */
+export const replaceCollection = async (location: string, { apiKey, ...options }: ReplaceOptions): Promise<void> => {
+  if (isServer(location)) {
+    const { replaceQdrantCollection } = await import('./qdrant/collections.ts')
+    return replaceQdrantCollection(location, { ...options, apiKey })
+  }
+  const { replaceEmbeddedCollection } = await import('./embedded/folder.ts')
+  return replaceEmbeddedCollection(location, options)
+}
