@@ -3,7 +3,7 @@ import { crashSignals, FfmpegError } from './ffmpeg.ts'
 import { type Packet, packets } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
 import type { StreamInfo } from './probe.ts'
-import { DamagedVideoError, type DecodedFrames } from './video.ts'
+import { type DecodedFrames, damaged } from './video.ts'
 
 /** How far a length that a file states may be off, in seconds. */
 const slackSeconds = 0.5
@@ -64,12 +64,6 @@ export const checkReached = async (
     reached.lastSeconds,
   )
 }
-
-export const damaged = (stream: StreamInfo, message: string, reachedSeconds: number | undefined): DamagedVideoError =>
-  new DamagedVideoError(message, {
-    remedy: `Copy or download it again, or see what is wrong: ffmpeg -v error -i "${stream.path}" -f null -`,
-    reachedSeconds,
-  })
 
 /** A broadcast recording begins anywhere: until its first whole picture, what refers to earlier ones is no damage. */
 const decodingErrors = (

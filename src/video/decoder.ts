@@ -8,10 +8,11 @@ import {
   type LoggedErrors,
   type LogLine,
   readLog,
+  secondsOf,
 } from './log.ts'
 import type { StreamInfo } from './probe.ts'
-import { type Ended, inputUrl, run, safeInputOptions } from './run.ts'
-import type { DecodedFrames, View } from './video.ts'
+import { defaultSilenceSeconds, type Ended, inputUrl, run, safeInputOptions, type Watch, watchSilence } from './run.ts'
+import { type DecodedFrames, damaged, type View } from './video.ts'
 
 export type DecodeRequest = {
   readonly stream: StreamInfo
@@ -27,6 +28,8 @@ export type DecodeRequest = {
   /** ffmpeg's name of a way to decode in hardware, `auto` for any that works. */
   readonly hwaccel?: string
   readonly signal?: AbortSignal
+  /** Seconds without a frame or a line after which ffmpeg is taken to hang. @default 60 */
+  readonly silenceSeconds?: number
 }
 
 /** One raw picture that holds all views. */
@@ -52,12 +55,27 @@ export type Decoder = {
 
 /** The frames throw an FfmpegError if ffmpeg cannot be started. */
 export const openDecoder = (request: DecodeRequest): Decoder => {
+  const { stream, signal, silenceSeconds = defaultSilenceSeconds } = request
   const log = readLog((line) => complaintOf(request, line))
   let ended: Ended | undefined
   async function* frames(): AsyncGenerator<RawFrame, void> {
     const tool = await findTool('ffmpeg')
-    const ffmpeg = run(tool, decodeArguments(request, tool), { onLine: log.read, signal: request.signal })
-    yield* rawFrames(ffmpeg.output, log, packingOf(request.views).bytes)
+    let reachedSeconds: number | undefined
+    const reason = () => damaged(stream, `ffmpeg said nothing for ${silenceSeconds} s and was ended`, reachedSeconds)
+    const watch = watchSilence(silenceSeconds, reason, signal)
+    const read = (line: string): void => {
+      watch.hear()
+      log.read(line)
+    }
+    const ffmpeg = run(tool, decodeArguments(request, tool), { log: { read, close: log.close }, signal: watch.signal })
+    try {
+      for await (const frame of rawFrames(ffmpeg.output, log, watch, request)) {
+        yield frame
+        if (frame.time) reachedSeconds = secondsOf(frame.time)
+      }
+    } finally {
+      watch.pause()
+    }
     ended = ffmpeg.ended()
   }
   return {
@@ -67,12 +85,20 @@ export const openDecoder = (request: DecodeRequest): Decoder => {
 }
 
 /** Cuts what ffmpeg writes into pictures, each with what the log says of it. */
-async function* rawFrames(output: AsyncIterable<Buffer>, log: Log, bytes: number): AsyncGenerator<RawFrame, void> {
+async function* rawFrames(
+  output: AsyncIterable<Buffer>,
+  log: Log,
+  watch: Watch,
+  { stream, views }: DecodeRequest,
+): AsyncGenerator<RawFrame, void> {
+  const { bytes } = packingOf(views)
   const memory = createMemory(bytes)
   let packed = memory.take()
   let filled = 0
   let n = 0
+  watch.begin()
   for await (const chunk of output) {
+    watch.hear()
     for (let offset = 0; offset < chunk.length; ) {
       const piece = chunk.subarray(offset, offset + bytes - filled)
       packed.set(piece, filled)
@@ -80,7 +106,13 @@ async function* rawFrames(output: AsyncIterable<Buffer>, log: Log, bytes: number
       offset += piece.length
       if (filled < bytes) continue
       const full = packed
-      yield { ...(await log.noteOf(n++)), packed: full, done: () => memory.giveBack(full) }
+      const note = await log.noteOf(n)
+      watch.signal.throwIfAborted()
+      if (!note) throw damaged(stream, `ffmpeg wrote picture ${n} without a line about its time`, undefined)
+      watch.pause()
+      yield { ...note, packed: full, done: () => memory.giveBack(full) }
+      watch.begin()
+      n += 1
       packed = memory.take()
       filled = 0
     }
@@ -104,7 +136,7 @@ const decodeArguments = (request: DecodeRequest, tool: ToolVersion): readonly st
 ]
 
 const inputOptions = (request: DecodeRequest): readonly string[] => {
-  const { seekSeconds, hwaccel } = request
+  const { stream, seekSeconds, hwaccel } = request
   // What the decoder is given is told at this level only; without hardware there is no need to know.
   const level = hwaccel === undefined ? 'info' : 'verbose'
   return [
@@ -114,7 +146,7 @@ const inputOptions = (request: DecodeRequest): readonly string[] => {
     ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
     ...decoderOptions(request),
     ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
-    ...safeInputOptions,
+    ...safeInputOptions(stream.path),
   ]
 }
 
@@ -133,9 +165,12 @@ const decoderOptions = ({ stream, decode = 'all', threads }: DecodeRequest): rea
   ]
 }
 
+/** Prints a line every so many frames, taken or not: from one frame that is taken to the next may be a long way. */
+const signOfLife = 'if(not(mod(n,32)),0*print(n,24))'
+
 const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly string[] => [
   ...['-map', `0:${stream.index}`],
-  ...['-vf', filterGraph(views, stream, select, tool)],
+  ...['-vf', filterGraph(views, stream, select && `${select}+${signOfLife}`, tool)],
   // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
   ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
   ...['-f', 'rawvideo'],
@@ -152,6 +187,8 @@ const complaintOf = ({ stream, hwaccel }: DecodeRequest, { context, level, text 
   }
   if (!['error', 'fatal', 'panic'].includes(level)) return undefined
   if (hwaccel !== undefined && (hardwareContext.test(context) || hardwareWords.test(text))) return 'hardware'
+  // How the reader of GXF says that the file ends; reading from a file that is open is always permitted.
+  if (text.endsWith(': Operation not permitted')) return undefined
   const isOther = stream.otherCodecs.some((codec) => codec !== stream.codec && context.startsWith(codec))
   return isOther ? undefined : 'damage'
 }

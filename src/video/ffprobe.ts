@@ -1,9 +1,15 @@
 import { NotAVideoError } from '../files/regular.ts'
 import { crashSignals, FfmpegError, findTool, type ToolVersion } from './ffmpeg.ts'
-import { type Ended, inputUrl, run, safeInputOptions } from './run.ts'
+import { defaultSilenceSeconds, type Ended, inputUrl, run, safeInputOptions, watchSilence } from './run.ts'
 
 /** Most that ffprobe may answer, in bytes; a long file's packets of some minutes stay far below. */
 const mostBytes = 256 * 1024 * 1024
+
+export type FfprobeOptions = {
+  readonly signal?: AbortSignal
+  /** Seconds without a word after which it is taken to hang. @default 60 */
+  readonly silenceSeconds?: number
+}
 
 /**
  * Runs ffprobe and reads its JSON. Its own program and not fluent-ffmpeg's reader, which takes a line end within a tag
@@ -12,14 +18,10 @@ const mostBytes = 256 * 1024 * 1024
  * @param options what to show, such as `-show_streams`
  * @throws NotAVideoError if the file is of no known kind
  */
-export const ffprobe = async <T>(
-  path: string,
-  options: readonly string[],
-  { signal }: { signal?: AbortSignal },
-): Promise<T> => {
+export const ffprobe = async <T>(path: string, options: readonly string[], runOptions: FfprobeOptions): Promise<T> => {
   const tool = await findTool('ffprobe')
-  const command = ['-v', 'error', ...safeInputOptions, ...options, '-of', 'json', inputUrl(path)]
-  const { stdout, stderr, exitCode, signalName } = await answerOf(tool, command, signal)
+  const command = ['-v', 'error', ...safeInputOptions(path), ...options, '-of', 'json', inputUrl(path)]
+  const { stdout, stderr, exitCode, signalName } = await answerOf(tool, command, runOptions)
   if (signalName && crashSignals.includes(signalName)) {
     throw notAVideo(path, `a file that makes ffprobe crash (${signalName})`)
   }
@@ -60,16 +62,23 @@ export const packets = async (
 const answerOf = async (
   tool: ToolVersion,
   command: readonly string[],
-  signal: AbortSignal | undefined,
+  { signal, silenceSeconds = defaultSilenceSeconds }: FfprobeOptions,
 ): Promise<Ended & { readonly stdout: string; readonly stderr: string }> => {
   const stderr: string[] = []
   const stdout: Buffer[] = []
   let bytes = 0
-  const program = run(tool, command, { onLine: (line) => stderr.push(line), signal })
-  for await (const piece of program.output) {
-    bytes += piece.length
-    if (bytes > mostBytes) throw unanswered(`more than ${mostBytes} bytes`)
-    stdout.push(piece)
+  const watch = watchSilence(silenceSeconds, () => unanswered(`nothing for ${silenceSeconds} s`), signal)
+  const program = run(tool, command, { log: { read: (line) => stderr.push(line), close() {} }, signal: watch.signal })
+  try {
+    watch.begin()
+    for await (const piece of program.output) {
+      watch.hear()
+      bytes += piece.length
+      if (bytes > mostBytes) throw unanswered(`more than ${mostBytes} bytes`)
+      stdout.push(piece)
+    }
+  } finally {
+    watch.pause()
   }
   return { stdout: Buffer.concat(stdout).toString(), stderr: stderr.join('\n'), ...program.ended() }
 }

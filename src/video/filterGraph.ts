@@ -15,9 +15,10 @@ const scaling = (interpolation: 'bicubic' | 'bilinear', tool: ToolVersion): stri
 
 /**
  * Once its time is told, a frame gets one that no later step can take for another's: times that are close, equal or
- * going back would be rounded to the same tick of the nominal frame rate, and the writer refuses the second one.
+ * going back would be rounded to the same tick of the nominal frame rate, and the writer refuses the second one. A tick
+ * of a time lapse may take hours: the new times lie a day apart.
  */
-const spread = 'setpts=N/TB'
+const spread = 'settb=1,setpts=N*86400'
 
 /** Bytes of a pixel: red, green, blue. */
 const channels = 3

@@ -1,12 +1,12 @@
 import { UsageError } from '../errors.ts'
 import { checkReadable } from '../files/regular.ts'
-import { checkComplete, damaged } from './complete.ts'
+import { checkComplete } from './complete.ts'
 import { type Outcome, openDecoder } from './decoder.ts'
 import { createUnpacker, packingOf } from './filterGraph.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
 import { dueKeys, framesToDecode, jitterSeconds, roundingSeconds, type SamplingRule, samplingRule } from './sampling.ts'
-import { DamagedVideoError, type DecodedFrames, type Frame, type FramesOptions, type View } from './video.ts'
+import { DamagedVideoError, type DecodedFrames, damaged, type Frame, type FramesOptions, type View } from './video.ts'
 
 /**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
@@ -60,9 +60,10 @@ async function* sampleKeys(
   rule: SamplingRule,
   options: FramesOptions,
 ): AsyncGenerator<Frame, boolean> {
-  const { views, threads, hwaccel, signal } = options
+  const { views, threads, hwaccel, signal, silenceSeconds } = options
   const unpacker = createUnpacker(packingOf(views))
-  const decoder = openDecoder({ stream, views, select: rule.expression, decode: 'keys', threads, hwaccel, signal })
+  const decoding = { threads, hwaccel, signal, silenceSeconds }
+  const decoder = openDecoder({ stream, views, select: rule.expression, decode: 'keys', ...decoding })
   let next = 0
   for await (const { time, packed, done } of decoder.frames) {
     const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
@@ -89,9 +90,10 @@ async function* sampleAll(
   rule: SamplingRule,
   options: FramesOptions,
 ): AsyncGenerator<Frame> {
-  const { everySeconds, views, threads, hwaccel, signal } = options
+  const { everySeconds, views, threads, hwaccel, signal, silenceSeconds } = options
   const unpacker = createUnpacker(packingOf(views))
-  const decoder = openDecoder({ stream, views, select: rule.expression, decode, threads, hwaccel, signal })
+  const decoding = { threads, hwaccel, signal, silenceSeconds }
+  const decoder = openDecoder({ stream, views, select: rule.expression, decode, ...decoding })
   let lastSeconds: number | undefined
   let backTo: number | undefined
   for await (const { time, packed, done } of decoder.frames) {

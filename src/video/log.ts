@@ -12,12 +12,8 @@ export const secondsOf = ({ pts, num, den }: Ticks): number => (pts * num) / den
 /** Reads what ffmpeg says with `-loglevel repeat+level+info`, line by line. */
 export type Log = {
   read(line: string): void
-  /**
-   * What is told of the n-th raw picture (from 0); waits for it.
-   *
-   * @throws if the log ended, or went on to a later picture, without it
-   */
-  noteOf(n: number): Promise<FrameNote>
+  /** What the log says of the n-th raw picture (from 0); waits for it. `undefined` if the log leaves it out. */
+  noteOf(n: number): Promise<FrameNote | undefined>
   close(): void
   /** Errors before the first frame was handed out. */
   readonly earlyErrors: LoggedErrors
@@ -97,7 +93,6 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
         })
       }
       const note = notes.get(n)
-      if (!note) throw new Error(`ffmpeg gave picture ${n} without a line about its time`)
       notes.delete(n)
       return note
     },

@@ -1,13 +1,13 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { resolve } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { FfmpegError, type ToolVersion, toolEnvironment } from './ffmpeg.ts'
 
 export type RunOptions = {
-  /** Gets each line of standard error. */
-  readonly onLine: (line: string) => void
+  /** What reads the lines of standard error, and hears of their end. */
+  readonly log: { read(line: string): void; close(): void }
   /** Ends the program at once; its reason is thrown. */
   readonly signal?: AbortSignal
 }
@@ -38,14 +38,16 @@ export const run = (tool: ToolVersion, args: readonly string[], options: RunOpti
 async function* outputOf(
   tool: ToolVersion,
   args: readonly string[],
-  { onLine, signal }: RunOptions,
+  { log, signal }: RunOptions,
 ): AsyncGenerator<Buffer, Ended> {
   signal?.throwIfAborted()
   const child = await start(tool, args)
   const closed = new Promise<Ended>((resolve) => {
     child.on('close', (exitCode, signalName) => resolve({ exitCode, signalName }))
   })
-  const lines = createInterface({ input: child.stderr, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine)
+  const lines = createInterface({ input: child.stderr, crlfDelay: Number.POSITIVE_INFINITY })
+    .on('line', log.read)
+    .on('close', log.close)
   const linesRead = once(lines, 'close')
   const kill = (): void => {
     child.kill('SIGKILL')
@@ -91,6 +93,48 @@ const start = async (
   }
 }
 
+/** Seconds without a frame or a line after which a program is taken to hang. */
+export const defaultSilenceSeconds = 60
+
+/** How much later than it should a timer may come. If it comes later still, this process was stopped meanwhile. */
+const lateSeconds = 5
+
+/** Notices that a program has not been heard of for too long while something is expected of it. */
+export type Watch = {
+  /** Aborts then, and when the caller's own signal does. */
+  readonly signal: AbortSignal
+  /** Something is expected from now on. */
+  begin(): void
+  /** Something was heard. */
+  hear(): void
+  /** Nothing is expected for now. */
+  pause(): void
+}
+
+/** @param reason what the signal aborts with */
+export const watchSilence = (seconds: number, reason: () => Error, signal: AbortSignal | undefined): Watch => {
+  const silence = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let heardMs = 0
+  const pause = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+  }
+  const begin = (): void => {
+    pause()
+    heardMs = performance.now()
+    timer = setTimeout(() => {
+      if (performance.now() - heardMs > (seconds + lateSeconds) * 1000) begin()
+      else silence.abort(reason())
+    }, seconds * 1000)
+  }
+  const hear = (): void => {
+    heardMs = performance.now()
+    timer?.refresh()
+  }
+  return { signal: AbortSignal.any([silence.signal, ...(signal ? [signal] : [])]), begin, hear, pause }
+}
+
 /**
  * Containers that hold their video themselves. Left out on purpose: playlists and scripts that name other files or
  * addresses (concat, hls, dash, sdp, imf, redirectors), pictures and numbered picture series, and Magic Lantern's MLV,
@@ -119,8 +163,14 @@ const containers = [
   ...['gif', 'apng', 'yuv4mpegpipe', 'roq', 'bink', 'smk', 'flic', 'swf', 'dhav', 'ipmovie', 'mpjpeg', 'kux', 'vivo'],
 ].join(',')
 
+/** Endings of streams that nothing but their names tells from a single picture, and how ffmpeg calls them. */
+const formats: Readonly<Record<string, string>> = { '.mjpeg': 'mjpeg', '.mjpg': 'mjpeg' }
+
 /** Options that stand before `-i`, for ffmpeg and ffprobe alike: whatever is in the file, nothing else is opened. */
-export const safeInputOptions: readonly string[] = ['-protocol_whitelist', 'file', '-format_whitelist', containers]
+export const safeInputOptions = (path: string): readonly string[] => {
+  const format = formats[extname(path).toLowerCase()]
+  return ['-protocol_whitelist', 'file', '-format_whitelist', containers, ...(format ? ['-f', format] : [])]
+}
 
 /** How ffmpeg is given a path so that nothing in its name means anything: `%03d`, `http:x`, `-y`, a newline. */
 export const inputUrl = (path: string): string => `file:${resolve(path)}`

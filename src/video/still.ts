@@ -1,13 +1,13 @@
 import { UsageError } from '../errors.ts'
 import { checkReadable } from '../files/regular.ts'
-import { checkReached, damaged } from './complete.ts'
+import { checkReached } from './complete.ts'
 import { type DecodeRequest, openDecoder, type RawFrame } from './decoder.ts'
 import { packingOf, unpack } from './filterGraph.ts'
 import { checkView } from './frames.ts'
 import { secondsOf } from './log.ts'
 import { type StreamInfo, streamInfo } from './probe.ts'
 import { toleranceSeconds } from './sampling.ts'
-import type { Picture, VideoInfo, View } from './video.ts'
+import { damaged, type Picture, type VideoInfo, type View } from './video.ts'
 
 export type FrameOptions = {
   readonly signal?: AbortSignal

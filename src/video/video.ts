@@ -60,6 +60,8 @@ export type FramesOptions = {
   /** Told why hardware that was asked for did not decode; the frames come all the same. */
   readonly onSoftware?: (reason: string) => void
   readonly signal?: AbortSignal
+  /** Seconds in which ffmpeg neither makes progress nor complains, after which it is taken to hang. @default 60 */
+  readonly silenceSeconds?: number
   /** What `probe` said of the file; asked again where it is missing. */
   readonly info?: VideoInfo
 }
@@ -74,3 +76,14 @@ export class DamagedVideoError extends VidgrepError {
     this.reachedSeconds = details.reachedSeconds
   }
 }
+
+/** @param reachedSeconds presentation time of the last frame that was handed out */
+export const damaged = (
+  { path }: Pick<VideoInfo, 'path'>,
+  message: string,
+  reachedSeconds: number | undefined,
+): DamagedVideoError =>
+  new DamagedVideoError(message, {
+    remedy: `Copy or download it again, or see what is wrong: ffmpeg -v error -i "${path}" -f null -`,
+    reachedSeconds,
+  })
