@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { asOnDisk } from './paths.ts'
 import { type ShardTest, shardTest } from './shard.ts'
-import { findVideos } from './walk.ts'
+import { findVideos, type SkippedFile, type WalkOptions } from './walk.ts'
 
 /** What is to be indexed, before anything is touched. */
 export type FoundFiles = {
@@ -11,35 +12,35 @@ export type FoundFiles = {
   readonly paths: readonly string[]
   /** Size of them all together. */
   readonly bytes: number
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[]
+  readonly skipped: readonly SkippedFile[]
   /** Files that may be videos and belong to other shards. */
   readonly otherShards: number
   /** Whether a path, of a file that is gone too, is this run's business. */
   readonly isOurs: ShardTest
 }
 
-export type FindFilesOptions = {
+export type FindFilesOptions = WalkOptions & {
   /** Which part of the files, `i/n`; left out: all of them. */
   readonly shard?: string
-  readonly signal?: AbortSignal
 }
 
 /**
  * Walks the files and folders that were named.
- * @throws VidgrepError if one of them is not there, or `shard` is none
+ * @throws UsageError if one of them does not exist, or `shard` or a pattern is wrong
  */
 export const findFiles = async (
   named: readonly string[],
-  { shard, signal }: FindFilesOptions = {},
+  { shard, ...options }: FindFilesOptions = {},
 ): Promise<FoundFiles> => {
-  const roots = named.map((path) => resolve(path))
+  const roots = await Promise.all(named.map((path) => asOnDisk(resolve(path))))
   const isOurs = shard === undefined ? () => true : shardTest(shard, roots)
   const paths: string[] = []
-  const skipped: { path: string; reason: string }[] = []
+  const skipped: SkippedFile[] = []
   let [bytes, otherShards] = [0, 0]
-  for await (const item of findVideos(roots, { signal })) {
-    if ('skipped' in item) {
-      if (isOurs(item.path)) skipped.push({ path: item.path, reason: item.skipped })
+  for await (const item of findVideos(roots, options)) {
+    if ('kind' in item) {
+      // Nobody knows whose videos lie in a folder that cannot be read.
+      if (item.kind === 'unreadable' || isOurs(item.path)) skipped.push(item)
     } else if (isOurs(item.path)) {
       paths.push(item.path)
       bytes += await sizeOf(item.path)

@@ -1,9 +1,10 @@
-import nodePath, { isAbsolute, type PlatformPath, posix, resolve, sep } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import nodePath, { isAbsolute, join, type PlatformPath, parse, posix, resolve, sep } from 'node:path'
 import picomatch from 'picomatch'
 import { UsageError } from '../errors.ts'
 
 /**
- * The videos that lie at a path which at least one glob names, each with the first such path.
+ * The paths of a collection's videos that at least one glob names, for `PointFilter.paths`.
  *
  * - A glob with no root matches from the current folder, and also any end of a path: `*.mp4` finds the name in every
  *   folder, `holiday/**` in every folder called `holiday`, and `**\/2023/*.mov` says so aloud.
@@ -14,24 +15,18 @@ import { UsageError } from '../errors.ts'
  * - Accents may be written either way: as one character with their letter (NFC) or as one of their own (NFD).
  *
  * @param cwd absolute folder that relative globs start from
- * @returns absolute paths by video, in the records' order; every video that lies somewhere when there is no glob
+ * @returns absolute, without doubles, in the records' order; all paths when there is no glob
  * @throws UsageError if a glob is empty
  */
-export const matchPaths = (
-  records: readonly Placed[],
+export const filterPaths = (
+  records: readonly { readonly files: readonly { readonly path: string }[] }[],
   globs: readonly string[],
   cwd: string = process.cwd(),
-): ReadonlyMap<string, string> => {
+): readonly string[] => {
   const matchers = globs.map((glob) => pathMatcher(glob, cwd))
-  const found = new Map<string, string>()
-  for (const { video, files } of records) {
-    const file = files.find(({ path }) => matchers.length === 0 || matchers.some((matches) => matches(path)))
-    if (file) found.set(video, file.path)
-  }
-  return found
+  const paths = new Set(records.flatMap(({ files }) => files.map(({ path }) => path)))
+  return [...paths].filter((path) => matchers.length === 0 || matchers.some((matches) => matches(path)))
 }
-
-type Placed = { readonly video: string; readonly files: readonly { readonly path: string }[] }
 
 type Matcher = (path: string) => boolean
 
@@ -91,3 +86,23 @@ export const isWithin = (path: string, root: string, system: PlatformPath = node
   const way = system.relative(root.normalize('NFC'), path.normalize('NFC'))
   return way !== '..' && !way.startsWith(`..${system.sep}`) && !system.isAbsolute(way)
 }
+
+/**
+ * The path as it is written on the disk. A name that was typed with an accent written one way finds the file whose name
+ * has it the other way, and is known by the name that the file has.
+ *
+ * @param path absolute
+ */
+export const asOnDisk = async (path: string): Promise<string> => {
+  if (isAscii(path)) return path
+  const { root } = parse(path)
+  let found = root
+  for (const name of path.slice(root.length).split(sep)) {
+    const names = isAscii(name) ? [] : await readdir(found).catch(() => [])
+    const same = names.includes(name) ? name : names.find((each) => each.normalize('NFC') === name.normalize('NFC'))
+    found = join(found, same ?? name)
+  }
+  return found
+}
+
+const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text)

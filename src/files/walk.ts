@@ -4,6 +4,7 @@ import { extname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
 import { isWithin } from './paths.ts'
 import { isSystemError } from './regular.ts'
+import { checkPatterns, excludesName, type Rules, rulesFile, rulesFor } from './rules.ts'
 import { isOtherKindOfTs } from './transportStream.ts'
 
 /** Endings, in lower case, of the files within a folder that are taken for videos. A file named by itself is always tried. */
@@ -14,28 +15,42 @@ export const videoExtensions: ReadonlySet<string> = new Set([
   ...['.h264', '.264', '.avc', '.h265', '.265', '.hevc', '.ivf', '.obu', '.av1', '.insv', '.lrv', '.360', '.dav'],
 ])
 
-/** A video to be tried, or something that was passed over and why. Paths are absolute. */
-export type FoundFile = { readonly path: string } | { readonly path: string; readonly skipped: string }
+/** Why a file or folder is passed over: `unreadable` means that videos may be missing. */
+export type SkipKind = 'not a video' | 'excluded' | 'unreadable'
 
-export type FindOptions = { readonly signal?: AbortSignal }
+export type SkippedFile = { readonly path: string; readonly kind: SkipKind; readonly reason: string }
+
+/** A video to be tried, or something that is passed over. Paths are absolute. */
+export type FoundFile = { readonly path: string } | SkippedFile
+
+export type WalkOptions = {
+  /** What to leave out: patterns as in a .gitignore, relative to each folder that is named. */
+  readonly exclude?: readonly string[]
+  readonly signal?: AbortSignal
+}
 
 /**
  * Walks files and folders: folders with all that lies below, in the order of their names. Links are followed where they
- * are given as a root, not within one; what is hidden (a name with a dot in front) is passed over. Each file comes once.
+ * are named, not within a folder. What is hidden, a system's own or excluded by rules is passed over, unless it is named
+ * itself. Each file comes once.
  *
- * @throws UsageError before anything else if a root does not exist
+ * @throws UsageError before anything else if something named does not exist, or a pattern is blank
  */
-export async function* findVideos(roots: Iterable<string>, { signal }: FindOptions = {}): AsyncGenerator<FoundFile> {
-  const given = await Promise.all([...roots].map(root))
+export async function* findVideos(
+  named: Iterable<string>,
+  { exclude = [], signal }: WalkOptions = {},
+): AsyncGenerator<FoundFile> {
+  checkPatterns(exclude)
+  const roots = await Promise.all([...named].map(root))
+  const isRoot = new Set(roots.map(({ real }) => real))
   const seen = new Set<string>()
-  for (const { path, real, isFolder } of given) {
+  for (const { path, real, isFolder } of roots) {
     signal?.throwIfAborted()
-    const found = isFolder ? walk({ path, real, roots: given.map((each) => each.real), signal }) : [{ path, real }]
-    for await (const { real, ...file } of found) {
-      if (seen.has(real)) continue
-      seen.add(real)
-      yield file
-    }
+    if (seen.has(real)) continue
+    seen.add(real)
+    if (excludesName(path, isFolder, exclude)) yield { path, kind: 'excluded', reason: 'by --exclude' }
+    else if (!isFolder) yield { path }
+    else yield* walk({ path, real, isRoot, rules: rulesFor(path, exclude), signal })
   }
 }
 
@@ -56,53 +71,65 @@ type Folder = {
   readonly path: string
   /** The same without links. */
   readonly real: string
-  readonly roots: readonly string[]
+  /** Everything that was named, without links: each is walked on its own. */
+  readonly isRoot: ReadonlySet<string>
+  readonly rules: Rules
   readonly signal: AbortSignal | undefined
 }
 
-type Found = FoundFile & { readonly real: string }
-
-async function* walk(folder: Folder): AsyncGenerator<Found> {
-  const { path, real, roots, signal } = folder
+async function* walk(folder: Folder): AsyncGenerator<FoundFile> {
+  const { path, real, isRoot, signal } = folder
   signal?.throwIfAborted()
   let entries: Dirent[]
+  let { rules } = folder
   try {
     entries = await readdir(path, { withFileTypes: true })
+    // Without its rules too much would be taken in: a folder whose rules cannot be read is not read either.
+    if (entries.some((entry) => entry.name === rulesFile && !entry.isDirectory())) rules = await rules.within(path)
   } catch (error) {
     if (!isSystemError(error)) throw error
-    return yield { path, real, skipped: `the folder cannot be read (${error.code})` }
+    return yield { path, kind: 'unreadable', reason: `the folder cannot be read (${error.code})` }
   }
   // By code unit, so that the order is the same in every locale.
   entries.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const entry of entries) {
     const inside = { path: join(path, entry.name), real: join(real, entry.name) }
-    if (entry.isSymbolicLink()) yield* link(inside, roots)
-    else if (entry.name.startsWith('.')) yield { ...inside, skipped: 'hidden' }
-    else if (entry.isDirectory()) yield* walk({ ...folder, ...inside })
-    else yield await judge(inside, entry)
+    if (isRoot.has(inside.real)) continue
+    if (entry.isSymbolicLink()) yield* link(inside.path, isRoot)
+    else if (!entry.isDirectory()) yield await judge(inside.path, entry, rules)
+    else {
+      const reason = rules.excludes(inside.path, true)
+      if (reason === undefined) yield* walk({ ...folder, ...inside, rules })
+      else yield { path: inside.path, kind: 'excluded', reason }
+    }
   }
 }
 
-/** A link into one of the roots leads to what is found there anyway; any other leads out. */
-async function* link(inside: { path: string; real: string }, roots: readonly string[]): AsyncGenerator<Found> {
+/** A link to what was named or lies within it leads to what is found there anyway; any other leads out. */
+async function* link(path: string, isRoot: ReadonlySet<string>): AsyncGenerator<FoundFile> {
   try {
-    const target = await realpath(inside.path)
-    if (roots.some((root) => isWithin(target, root))) return
-    yield { ...inside, skipped: 'a link that leads out of the folder' }
+    const target = await realpath(path)
+    if ([...isRoot].some((root) => isWithin(target, root))) return
+    yield { path, kind: 'excluded', reason: 'a link that leads out of the folder' }
   } catch (error) {
     if (!isSystemError(error)) throw error
-    yield { ...inside, skipped: `a link that leads nowhere (${error.code})` }
+    const kind = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code ?? '') ? 'excluded' : 'unreadable'
+    yield { path, kind, reason: `a link that leads nowhere (${error.code})` }
   }
 }
 
-const judge = async (inside: { path: string; real: string }, entry: Dirent): Promise<Found> => {
-  if (!entry.isFile()) return { ...inside, skipped: 'not an ordinary file' }
-  if (!videoExtensions.has(extname(entry.name).toLowerCase())) return { ...inside, skipped: 'not a video' }
-  // A name that is no UTF-8 was read with replacement characters, and does not lead back to its file.
-  if (entry.name.includes('\uFFFD') && !(await exists(inside.path)))
-    return { ...inside, skipped: 'its name is not UTF-8' }
-  if (await isOtherKindOfTs(inside.path)) return { ...inside, skipped: 'not a video' }
-  return inside
+/** By its name, where that is enough: nothing is opened but a regular file. */
+const judge = async (path: string, entry: Dirent, rules: Rules): Promise<FoundFile> => {
+  if (!entry.isFile()) return { path, kind: 'not a video', reason: 'not a regular file' }
+  if (!videoExtensions.has(extname(entry.name).toLowerCase()))
+    return { path, kind: 'not a video', reason: 'not a video' }
+  const reason = rules.excludes(path, false)
+  if (reason !== undefined) return { path, kind: 'excluded', reason }
+  // A name that is not UTF-8 was read with replacement characters, and does not lead back to its file.
+  if (entry.name.includes('\uFFFD') && !(await exists(path)))
+    return { path, kind: 'unreadable', reason: 'its name is not UTF-8' }
+  if (await isOtherKindOfTs(path)) return { path, kind: 'not a video', reason: 'not a video' }
+  return { path }
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -52,8 +52,7 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
     video = await fingerprint(path, { signal })
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof VidgrepError)) throw error
-    return yield failed(path, error.message, startedMs)
+    return yield failed(path, error instanceof Error ? error.message : String(error), startedMs)
   }
 
   const known = running.get(video)

@@ -1,3 +1,5 @@
+import type { FoundFiles } from '../files/find.ts'
+import type { SkipKind, SkippedFile } from '../files/walk.ts'
 import type { Device } from '../settings.ts'
 import type { VideoStatus } from '../store/store.ts'
 
@@ -29,6 +31,10 @@ export type IngestTotals = {
   readonly failed: number
   /** Files in the folders that are no videos. */
   readonly skipped: number
+  /** Files and folders left out by rules, or because they are hidden or a system's own. */
+  readonly excluded: number
+  /** Files and folders that could not be read: videos may be missing. */
+  readonly unreadable: number
   /** Videos that belong to other shards; nothing was done with them. */
   readonly otherShards: number
   readonly frames: number
@@ -50,7 +56,7 @@ export type IngestEvent =
   /** All files are listed; the work begins. */
   | { readonly type: 'found'; readonly videos: number; readonly bytes: number }
   /** A file or folder that is passed over. */
-  | { readonly type: 'skipped'; readonly path: string; readonly reason: string }
+  | ({ readonly type: 'skipped' } & SkippedFile)
   /** A video is about to be decoded and encoded. */
   | { readonly type: 'started'; readonly path: string; readonly bytes: number }
   /** A batch was encoded. */
@@ -84,6 +90,8 @@ export const noTotals: IngestTotals = {
   partial: 0,
   failed: 0,
   skipped: 0,
+  excluded: 0,
+  unreadable: 0,
   otherShards: 0,
   frames: 0,
   points: 0,
@@ -101,6 +109,8 @@ export const sumOf = (a: IngestTotals, b: IngestTotals): IngestTotals => ({
   partial: a.partial + b.partial,
   failed: a.failed + b.failed,
   skipped: a.skipped + b.skipped,
+  excluded: a.excluded + b.excluded,
+  unreadable: a.unreadable + b.unreadable,
   otherShards: a.otherShards + b.otherShards,
   frames: a.frames + b.frames,
   points: a.points + b.points,
@@ -117,11 +127,12 @@ const weighed = (a: IngestTotals, b: IngestTotals): number | null => {
   return (a.encoderBusy * a.encoded + b.encoderBusy * b.encoded) / (a.encoded + b.encoded)
 }
 
-/** @param passedOver files that are no videos, or another shard's */
+/** @param found what was passed over, and how many videos belong to other shards */
 export const totalsOf = (
   results: readonly VideoResult[],
-  passedOver: Pick<IngestTotals, 'skipped' | 'otherShards'>,
+  { skipped, otherShards }: Pick<FoundFiles, 'skipped' | 'otherShards'>,
 ): Omit<IngestTotals, 'seconds' | 'encoderBusy' | 'device'> => {
+  const ofKind = (kind: SkipKind) => skipped.filter((each) => each.kind === kind).length
   const withStatus = (status: string) => results.filter((result) => result.status === status).length
   // Copies share the frames and points of one video.
   const videos = [...new Map(results.map((result) => [result.video ?? result.path, result])).values()]
@@ -131,7 +142,10 @@ export const totalsOf = (
     complete: withStatus('complete'),
     partial: withStatus('partial'),
     failed: withStatus('failed'),
-    ...passedOver,
+    skipped: ofKind('not a video'),
+    excluded: ofKind('excluded'),
+    unreadable: ofKind('unreadable'),
+    otherShards,
     frames: sum('frames'),
     points: sum('points'),
     encoded: results.reduce((total, { encoded }) => total + encoded, 0),

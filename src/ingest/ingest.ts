@@ -64,7 +64,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   yield* vanished(found, catalogue)
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null
-  const totals = totalsOf(results, { skipped: found.skipped.length, otherShards: found.otherShards })
+  const totals = totalsOf(results, found)
   const encoded = encodedBefore + totals.encoded
   yield { type: 'done', totals: { ...totals, encoded, seconds, encoderBusy: watch.busy(), device } }
 }

@@ -64,14 +64,13 @@ export const searchWords = async (
     n,
     thresholdScore: threshold,
     gapSeconds,
-    paths,
-    filter: { afterSeconds, beforeSeconds },
+    filter: { paths, afterSeconds, beforeSeconds },
     signal,
   })
   return { query, model: model.id, collection: store.collection.name, threshold, unknown, ...found }
 }
 
 const pathsOf = async ({ existing }: Searched, globs: readonly string[], signal: AbortSignal | undefined) => {
-  const [{ matchPaths }, records] = await Promise.all([import('../files/paths.ts'), existing().records({ signal })])
-  return matchPaths(records, globs)
+  const [{ filterPaths }, records] = await Promise.all([import('../files/paths.ts'), existing().records({ signal })])
+  return filterPaths(records, globs)
 }

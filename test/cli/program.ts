@@ -7,14 +7,19 @@ export type Ended = { readonly code: number | null; readonly stdout: string; rea
 
 export type Started = { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<Ended> }
 
-/** Starts the program from its source, as a shell would: nothing of the caller's settings leaks in. */
-export const start = (words: readonly string[], environment: Readonly<Record<string, string>> = {}): Started => {
+/** Starts the program from its source, as a shell would: nothing of the caller's settings leaks in. `uid`: as this user. */
+export const start = (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  uid?: number,
+): Started => {
   const { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE } = process.env
   const known = { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, ...environment }
   const env = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   const child = spawn(process.execPath, ['--import', 'tsx', main, ...words], {
     env: env as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe'],
+    uid,
   })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text))

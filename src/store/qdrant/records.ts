@@ -92,13 +92,16 @@ const readKept = async (
 
 const recordFrom = ({ revision: _, ...record }: Kept): VideoRecord => record
 
-/** By `video`. */
+/** By `video`; with `paths` only those of videos that lie at one of them. */
 export const readRecords = async (
   qdrant: Qdrant,
   name: string,
-  { signal }: CallOptions,
+  { paths, signal }: CallOptions & { readonly paths?: readonly string[] },
 ): Promise<readonly VideoRecord[]> => {
-  const filter: Schemas['Filter'] = { must_not: [{ has_id: [metaId] }] }
+  const filter: Schemas['Filter'] = {
+    must_not: [{ has_id: [metaId] }],
+    ...(paths ? { must: [{ key: 'files[].path', match: { any: [...paths] } }] } : {}),
+  }
   const records: VideoRecord[] = []
   const request = { filter, limit: pageSize, with_payload: true }
   for await (const { payload } of scroll(qdrant, recordsCollection(name), request, { signal })) {
