@@ -10,8 +10,8 @@ import { type DecodeContext, type Decoded, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
 import { merge } from './merge.ts'
+import { profileVideos } from './profile.ts'
 import type { SamplingSettings } from './sampling.ts'
-
 import { write } from './write.ts'
 
 export type IngestOptions = SamplingSettings & {
@@ -60,6 +60,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
     yield event
   }
   await catalogue.dropHomeless()
+  await profileVideos(store, encoder, { signal })
   await store.optimize({ signal })
   yield* vanished(found, catalogue)
   const seconds = (performance.now() - startedMs) / 1000

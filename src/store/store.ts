@@ -1,4 +1,5 @@
 import { UsageError, VidgrepError } from '../errors.ts'
+import type { VideoProfile } from './profile.ts'
 
 /** Version of what is stored; a collection with a higher one is refused. */
 export const schemaVersion = 1
@@ -71,6 +72,8 @@ export type VideoRecord = {
   readonly run?: string
   /** Of a video that is not complete: all its whole frames are stored, so that it is found by them. */
   readonly hasWholeFrames?: boolean
+  /** Missing until the run that indexed the video has ended. */
+  readonly profile?: VideoProfile
   /** When it was indexed, ISO 8601. */
   readonly indexedAt: string
 }
