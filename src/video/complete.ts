@@ -97,7 +97,9 @@ const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean
   }
   const following = await packets(stream.path, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
   if (following.some((packet) => isAfter(packet, next, stream))) return true
-  return !reachesEnd(await packets(stream.path, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))
+  if (reachesEnd(await packets(stream.path, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))) return false
+  // Some readers find no place at or behind the last picture to begin at, though sound follows.
+  return !stream.endIsOfFile || !reachesEnd(await packets(stream.path, `${(lastSeconds - 1).toFixed(6)}%`, signal))
 }
 
 const isAfter = ({ stream_index, pts_time }: Packet, seconds: number, { index }: StreamInfo): boolean =>

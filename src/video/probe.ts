@@ -106,8 +106,12 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
   const isMatroska = format.format_name?.startsWith('matroska') ?? false
   // Its reader takes the gap between storing and showing for the next frame that it reads from the next one stored.
   const isMp4 = format.format_name?.startsWith('mov') ?? false
-  const ofStream = statedByAvi(format, stream) ?? length(stream.duration) ?? taggedDuration(stream)
-  const ofFile = length(format.duration)
+  const isBare = isBareVideo(format)
+  const ofStream =
+    isBare || statesLengthOnce(format)
+      ? undefined
+      : (statedByAvi(format, stream) ?? length(stream.duration) ?? taggedDuration(stream))
+  const ofFile = isBare ? undefined : length(format.duration)
   // Matroska states where the end is rather than how long the stream is, as ffmpeg writes it.
   const base = isMatroska ? 0 : ofStream === undefined ? (seconds(format.start_time) ?? 0) : start
   const stated = ofStream ?? ofFile
@@ -153,6 +157,12 @@ const length = (text: string | undefined): number | undefined => {
   const value = seconds(text)
   return value !== undefined && value > 0 ? value : undefined
 }
+
+/** Containers with one length for all their streams: ffprobe gives it to each of them. */
+const statesLengthOnce = ({ format_name = '' }: Format): boolean => /^(flv|live_flv|asf|asf_o|wtv)$/.test(format_name)
+
+/** A stream without a container: its length is guessed from its bit rate. */
+const isBareVideo = ({ format_name = '' }: Format): boolean => /^(mpegvideo|m4v|mjpeg|h26[134]|hevc)$/.test(format_name)
 
 /** An AVI that was cut off is as long as what is left of it; its header still counts the frames that it had. */
 const statedByAvi = (format: Format, { nb_frames, time_base }: Stream): number | undefined =>

@@ -90,10 +90,78 @@ test('a long pause before the last frame, or after it, is no damage', async () =
   const file = await makeClip(inFolder('pause.mp4'), ...testPicture(1), '-vf', late, ...(await ownTimes()), ...h264)
   expect(await timesOf(file, 1)).toEqual([0, 60.84])
   const longSound = ['-f', 'lavfi', '-i', 'sine=duration=9', ...h264]
-  for (const name of ['sound.mp4', 'sound.mkv', 'sound.avi', 'sound.ts']) {
+  for (const name of ['sound.mp4', 'sound.mkv', 'sound.avi', 'sound.ts', 'sound.flv']) {
     const sounding = await makeClip(inFolder(name), ...testPicture(3), ...longSound)
-    expect(await timesOf(sounding, 1)).toHaveLength(3)
+    expect(await timesOf(sounding, 1), name).toHaveLength(3)
   }
+  const windows = await makeClip(inFolder('sound.wmv'), ...testPicture(3), '-f', 'lavfi', '-i', 'sine=duration=9')
+  expect(await timesOf(windows, 1)).toHaveLength(3)
+})
+
+test('a picture every two, five or ten seconds is no damage', async () => {
+  for (const seconds of [2, 5, 10]) {
+    const file = await makeClip(
+      inFolder(`every ${seconds}.mp4`),
+      ...testPicture(8 * seconds, '64x48', `1/${seconds}`),
+      ...h264,
+    )
+    const times = Array.from({ length: 8 }, (_, i) => i * seconds)
+    expect(await timesOf(file, 1)).toEqual(times)
+    expect(await timesOf(file, 0)).toEqual(times)
+  }
+})
+
+test('an hour or a day between two pictures is no damage', async () => {
+  const slow = ['-vf', "settb=1,setpts='if(eq(N,2),90000,N*3600)'", '-t', '100000', '-c:v', 'ffv1']
+  const file = await makeClip(inFolder('slow.mkv'), ...testPicture(3, '64x48', '1'), ...slow, ...(await ownTimes()))
+  expect(await timesOf(file, 1)).toEqual([0, 3600, 90_000])
+})
+
+describe('a video without a container has the times of its frame rate', () => {
+  const times = Array.from({ length: 10 }, (_, i) => i / 25)
+
+  test.each([
+    ['mjpeg', ['-c:v', 'mjpeg', '-f', 'mjpeg']],
+    ['mjpg', ['-c:v', 'mjpeg', '-f', 'mjpeg']],
+    ['h264', [...h264, '-f', 'h264']],
+    ['264', [...h264, '-f', 'h264']],
+    ['m4v', ['-c:v', 'mpeg4', '-f', 'm4v']],
+  ])('.%s', async (ending, options) => {
+    const file = await makeClip(inFolder(`bare.${ending}`), ...testPicture(0.4), ...options)
+    expect(await timesOf(file, 0)).toEqual(times)
+    expect((await probe(file)).durationSeconds).toBeUndefined()
+  })
+
+  test('and its length is not guessed from its bit rate', async () => {
+    const options = [
+      '-c:v',
+      'mpeg2video',
+      '-b:v',
+      '8M',
+      '-maxrate',
+      '8M',
+      '-minrate',
+      '8M',
+      '-bufsize',
+      '2M',
+      '-g',
+      '500',
+    ]
+    const file = await makeClip(inFolder('bare.m2v'), ...testPicture(3), ...options)
+    const bytes = await readFile(file)
+    // 18 bits behind the size and the frame rate: a quarter of the true rate would mean four times the length.
+    const at = bytes.indexOf(Buffer.from([0, 0, 1, 0xb3])) + 8
+    const rate = (bytes.readUInt32BE(at) >>> 14) / 4
+    bytes.writeUInt32BE(((rate << 14) | (bytes.readUInt32BE(at) & 0x3fff)) >>> 0, at)
+    await writeFile(file, bytes)
+    expect(await timesOf(file, 0)).toHaveLength(75)
+    expect((await probe(file)).durationSeconds).toBeUndefined()
+  })
+})
+
+test('the end of a GXF file, which its reader takes for an error, is no damage', async () => {
+  const source = ['-f', 'lavfi', '-i', 'testsrc=size=720x576:rate=25:duration=1', '-c:v', 'mpeg2video']
+  expect(await timesOf(await makeClip(inFolder('studio.gxf'), ...source, '-f', 'gxf'), 0)).toHaveLength(25)
 })
 
 test('files without a length in their header are read to the end', async () => {
