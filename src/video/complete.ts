@@ -1,15 +1,19 @@
+import { type ClockStep, hasLost } from './clock.ts'
 import type { Outcome } from './decoder.ts'
 import { crashSignals, FfmpegError } from './ffmpeg.ts'
-import { type Packet, packets } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
-import type { StreamInfo } from './probe.ts'
+import { type Packet, packets } from './packets.ts'
+import { fromStart, type StreamInfo } from './probe.ts'
 import { type DecodedFrames, damaged } from './video.ts'
 
 /** How far a length that a file states may be off, in seconds. */
 const slackSeconds = 0.5
 
+/** Holes in the times that are looked at, at most: each takes some reads of the file. */
+const mostHoles = 20
+
 export type Reached = {
-  /** Presentation time of the last frame that was handed out, `undefined` if there was none. */
+  /** Time in seconds of the last frame that was handed out, `undefined` if there was none. */
   readonly lastSeconds: number | undefined
   readonly everySeconds: number
   /** @default 'all' */
@@ -44,6 +48,8 @@ export const checkComplete = async (stream: StreamInfo, outcome: Outcome, reache
       lastSeconds,
     )
   }
+  const hole = await lostFrames(stream, outcome.steps)
+  if (hole) throw damaged(stream, hole, lastSeconds)
   if (count > 0) {
     const many = count === 1 ? '1 decoding error' : `${count} decoding errors, the first`
     throw damaged(stream, `${many}: ${first}`, lastSeconds)
@@ -63,6 +69,21 @@ export const checkReached = async (
     `decoding stopped at ${reached.lastSeconds.toFixed(1)} s of ${stream.endSeconds!.toFixed(1)} s`,
     reached.lastSeconds,
   )
+}
+
+/**
+ * Where frames are lost between others, in words. Only streams of a steady rate are looked at, and only holes that have
+ * about as many bytes as frames would: pauses in a recording of a screen or a slide show have none.
+ */
+const lostFrames = async (stream: StreamInfo, steps: readonly ClockStep[]): Promise<string | undefined> => {
+  const { clock, isSteady, clockStartSeconds } = stream
+  if (!clock || !isSteady) return undefined
+  for (const step of steps.filter(({ fromSeconds, toSeconds }) => toSeconds > fromSeconds).slice(0, mostHoles)) {
+    if (!(await hasLost(clock, clock.marks, step))) continue
+    const [from, to] = [step.fromSeconds, step.toSeconds].map((time) => fromStart(time, clockStartSeconds).toFixed(1))
+    return `no frame could be read between ${from} s and ${to} s`
+  }
+  return undefined
 }
 
 /** A broadcast recording begins anywhere: until its first whole picture, what refers to earlier ones is no damage. */
@@ -86,21 +107,20 @@ const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean
   const next = lastSeconds + everySeconds + slackSeconds
   const reachesEnd = (read: readonly Packet[]): boolean =>
     read.some(
-      ({ stream_index, pts_time, duration_time = 0 }) =>
-        (stream.endIsOfFile || stream_index === stream.index) &&
-        Number(pts_time) + Number(duration_time) >= endSeconds - slackSeconds,
+      ({ streamIndex, seconds, durationSeconds }) =>
+        (stream.endIsOfFile || streamIndex === stream.index) && seconds + durationSeconds >= endSeconds - slackSeconds,
     )
   if (decode === 'keys') {
     // Minutes may follow that hold no key frame: all of it is looked at, at once.
-    const rest = await packets(stream.path, `${lastSeconds.toFixed(6)}%`, signal)
-    return rest.some((packet) => isAfter(packet, next, stream) && packet.flags?.includes('K')) || !reachesEnd(rest)
+    const rest = await packets(stream, { fromSeconds: lastSeconds }, signal)
+    return rest.some((packet) => isAfter(packet, next, stream) && packet.isKey) || !reachesEnd(rest)
   }
-  const following = await packets(stream.path, `${lastSeconds.toFixed(6)}%${(next + 2).toFixed(6)}`, signal)
+  const following = await packets(stream, { fromSeconds: lastSeconds, toSeconds: next + 2 }, signal)
   if (following.some((packet) => isAfter(packet, next, stream))) return true
-  if (reachesEnd(await packets(stream.path, `${(endSeconds - slackSeconds).toFixed(6)}%`, signal))) return false
+  if (reachesEnd(await packets(stream, { fromSeconds: endSeconds - slackSeconds }, signal))) return false
   // Some readers find no place at or behind the last picture to begin at, though sound follows.
-  return !stream.endIsOfFile || !reachesEnd(await packets(stream.path, `${(lastSeconds - 1).toFixed(6)}%`, signal))
+  return !stream.endIsOfFile || !reachesEnd(await packets(stream, { fromSeconds: lastSeconds - 1 }, signal))
 }
 
-const isAfter = ({ stream_index, pts_time }: Packet, seconds: number, { index }: StreamInfo): boolean =>
-  stream_index === index && Number(pts_time) > seconds
+const isAfter = (packet: Packet, seconds: number, { index }: StreamInfo): boolean =>
+  packet.streamIndex === index && packet.seconds > seconds

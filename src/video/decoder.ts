@@ -1,3 +1,4 @@
+import type { ClockStep } from './clock.ts'
 import { findTool, isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import { filterGraph, packingOf } from './filterGraph.ts'
 import {
@@ -19,7 +20,7 @@ export type DecodeRequest = {
   readonly views: readonly View[]
   /** Expression of ffmpeg's select filter: which frames to hand out; `undefined` for all. */
   readonly select?: string
-  /** Begin at a key frame at or before this presentation time in seconds, where the file can. */
+  /** Begin at a key frame at or before this time in seconds, where the file can. */
   readonly seekSeconds?: number
   /** Which frames to decode at all. @default 'all' */
   readonly decode?: DecodedFrames
@@ -43,6 +44,7 @@ export type Outcome = Ended & {
   readonly earlyErrors: LoggedErrors
   readonly errors: LoggedErrors
   readonly hardware: HardwareNote
+  readonly steps: readonly ClockStep[]
 }
 
 /** An ffmpeg that starts when the first frame is asked for. */
@@ -80,7 +82,10 @@ export const openDecoder = (request: DecodeRequest): Decoder => {
   }
   return {
     frames: frames(),
-    outcome: () => ({ ...ended!, earlyErrors: log.earlyErrors, errors: log.errors, hardware: log.hardware }),
+    outcome: () => {
+      const { earlyErrors, errors, hardware, steps } = log
+      return { ...ended!, earlyErrors, errors, hardware, steps }
+    },
   }
 }
 
@@ -143,12 +148,21 @@ const inputOptions = (request: DecodeRequest): readonly string[] => {
     ...['-nostdin', '-hide_banner', '-nostats', '-loglevel', `repeat+level+${level}`],
     // The file's own times; the size may change midway without a new graph; our graph turns the picture.
     ...['-copyts', '-reinit_filter', '0', '-noautorotate'],
-    ...(seekSeconds === undefined ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)]),
+    ...(seekSeconds === undefined ? [] : seekOptions(seekSeconds + stream.clockStartSeconds)),
     ...decoderOptions(request),
     ...(hwaccel === undefined ? [] : ['-hwaccel', hwaccel]),
     ...safeInputOptions(stream.path),
+    ...stream.lookOptions,
   ]
 }
+
+/** Whether no frame is missing between two that come out. */
+const isWhole = ({ seekSeconds, decode }: Pick<DecodeRequest, 'seekSeconds' | 'decode'>): boolean =>
+  seekSeconds === undefined && decode !== 'keys'
+
+const seekOptions = (clockSeconds: number): readonly string[] => [
+  ...['-seek_timestamp', '1', '-noaccurate_seek', '-ss', clockSeconds.toFixed(6)],
+]
 
 /**
  * Key frames are best read alone. Where that would spoil their times, all frames are read and the decoder passes over the
@@ -168,9 +182,9 @@ const decoderOptions = ({ stream, decode = 'all', threads }: DecodeRequest): rea
 /** Prints a line every so many frames, taken or not: from one frame that is taken to the next may be a long way. */
 const signOfLife = 'if(not(mod(n,32)),0*print(n,24))'
 
-const outputOptions = ({ stream, views, select }: DecodeRequest, tool: ToolVersion): readonly string[] => [
+const outputOptions = ({ stream, views, select, ...request }: DecodeRequest, tool: ToolVersion): readonly string[] => [
   ...['-map', `0:${stream.index}`],
-  ...['-vf', filterGraph(views, stream, select && `${select}+${signOfLife}`, tool)],
+  ...['-vf', filterGraph(views, stream, select && `${select}+${signOfLife}`, isWhole(request), tool)],
   // Each frame once, whatever its time. The name changed in 5.1, the old one is gone from 9.0.
   ...[isAtLeast(tool, 59, 37) ? '-fps_mode' : '-vsync', 'passthrough'],
   ...['-f', 'rawvideo'],

@@ -34,30 +34,6 @@ export const ffprobe = async <T>(path: string, options: readonly string[], runOp
   }
 }
 
-/** A piece of a stream as ffprobe shows it, in the order of the file. */
-export type Packet = {
-  readonly stream_index?: number
-  readonly pts_time?: string
-  readonly duration_time?: string
-  readonly flags?: string
-}
-
-/** Packets of a span "from%to" in seconds; those that cannot be read are not there. */
-export const packets = async (
-  path: string,
-  span: string,
-  signal: AbortSignal | undefined,
-): Promise<readonly Packet[]> => {
-  const options = ['-read_intervals', span, '-show_entries', 'packet=stream_index,pts_time,duration_time,flags']
-  try {
-    return (await ffprobe<{ packets?: readonly Packet[] }>(path, options, { signal })).packets ?? []
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (error instanceof FfmpegError) throw error
-    return []
-  }
-}
-
 /** What it writes and how it ends. @throws FfmpegError if it cannot be started or says too much */
 const answerOf = async (
   tool: ToolVersion,

@@ -1,3 +1,5 @@
+import { clockLimits } from './clock.ts'
+import { colorOptions, toneMapping } from './color.ts'
 import { isSideways, turnFilters } from './display.ts'
 import { isAtLeast, type ToolVersion } from './ffmpeg.ts'
 import type { StreamInfo } from './probe.ts'
@@ -19,6 +21,21 @@ const scaling = (interpolation: 'bicubic' | 'bilinear', tool: ToolVersion): stri
  * of a time lapse may take hours: the new times lie a day apart.
  */
 const spread = 'settb=1,setpts=N*86400'
+
+/**
+ * Follows the clock of an MPEG stream where it was set anew, as where recordings were joined: the first frame after that
+ * comes when the one before it ends. Steps and holes are printed, the times before and after each.
+ */
+const followClock = ({ frameRate, durationSeconds }: StreamInfo): string => {
+  const { backSeconds, holeSeconds, aheadSeconds } = clockLimits(frameRate, durationSeconds)
+  const step = 'ld(0)*TB'
+  return [
+    `setpts='st(0,if(isnan(PREV_INPTS+PTS),0,PTS-PREV_INPTS))`,
+    `st(1,ld(1)+if(lt(${step},-${backSeconds})+gt(${step},${aheadSeconds}),round(1/${frameRate || 25}/TB)-ld(0),0))`,
+    `if(gt(abs(${step}),${holeSeconds}),print(PREV_INPTS*TB,32)+print(PTS*TB,32))`,
+    `PTS+ld(1)'`,
+  ].join(';')
+}
 
 /** Bytes of a pixel: red, green, blue. */
 const channels = 3
@@ -52,15 +69,18 @@ export const packingOf = (views: readonly View[]): Packing => {
  * `showinfo` comes after all that could drop a frame, so that its lines are in step with the raw pictures.
  *
  * @param select expression of ffmpeg's select filter, `undefined` for every frame
+ * @param isWhole all frames come, from the beginning on
  */
 export const filterGraph = (
   views: readonly View[],
   info: StreamInfo,
   select: string | undefined,
+  isWhole: boolean,
   tool: ToolVersion,
 ): string => {
   const packing = packingOf(views)
-  const pick = select === undefined ? 'null' : `select='${select}'`
+  const follow = isWhole && info.clock ? `${followClock(info)},` : ''
+  const pick = follow + (select === undefined ? 'null' : `select='${select}'`)
   // From 4.3 on the checksums, which nobody reads, can be left out.
   const times = `${isAtLeast(tool, 58, 91) ? 'showinfo=checksum=0' : 'showinfo'},${spread}`
   if (views.length === 1) return [pick, ...viewFilters(views[0]!, info, tool), times].join(',')
@@ -78,33 +98,12 @@ const viewFilters = (view: View, info: StreamInfo, tool: ToolVersion): readonly 
   const [width, height] = isSideways(info.orientation) ? [view.height, view.width] : [view.width, view.height]
   const cut = crop ? [`crop=${crop.width}:${crop.height}:${crop.x}:${crop.y}`] : []
   return [
-    `scale=${width}:${height}:${scaling(interpolation, tool)}${colors(info)}`,
+    `scale=${width}:${height}:${scaling(interpolation, tool)}${colorOptions(info)}`,
+    ...toneMapping(info),
     'format=rgb24',
     ...turnFilters(info.orientation),
     ...cut,
   ]
-}
-
-/**
- * How the coded numbers mean colours. Said aloud because ffmpeg's own guess for a file that says nothing is BT.601 at
- * any size, where players take BT.709 from 720 lines up. RGB needs no word.
- */
-const colors = ({ pixelFormat, colorMatrix, colorRange, codedHeight }: StreamInfo): string => {
-  if (/^(rgb|bgr|gbr|argb|abgr|0rgb|0bgr|pal8|mono|x2)/.test(pixelFormat)) return ''
-  const full = colorRange === 'pc' || (colorRange === undefined && /^(yuvj|gray)/.test(pixelFormat))
-  const matrix = scaleMatrix[colorMatrix ?? ''] ?? (codedHeight >= 720 ? 'bt709' : 'bt601')
-  return `:in_color_matrix=${matrix}:in_range=${full ? 'full' : 'limited'}`
-}
-
-/** ffprobe's name of a matrix → the scale filter's, as all versions know it. */
-const scaleMatrix: Readonly<Record<string, string>> = {
-  bt709: 'bt709',
-  bt470bg: 'bt601',
-  smpte170m: 'bt601',
-  fcc: 'fcc',
-  smpte240m: 'smpte240m',
-  bt2020nc: 'bt2020',
-  bt2020c: 'bt2020',
 }
 
 /** Cuts raw pictures into their views, in memory that is used again. */

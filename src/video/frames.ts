@@ -10,8 +10,8 @@ import { DamagedVideoError, type DecodedFrames, damaged, type Frame, type Frames
 
 /**
  * Decodes a video once, from beginning to end, and hands out the first frame, then each time the first frame that lies
- * at least `everySeconds` after the last one taken, out of those that `decode` names (see {@link samplingRule}). Times are
- * the file's own presentation times in seconds.
+ * at least `everySeconds` after the last one taken, out of those that `decode` names (see {@link samplingRule}). Times
+ * are seconds from the start of the file, as players count them.
  *
  * Frames are pulled: ffmpeg waits while nobody asks. It is gone when the loop is left in any way. Each frame has memory
  * of its own until it is {@link Frame.done}.
@@ -43,7 +43,7 @@ export async function* frames(path: string, options: FramesOptions): AsyncGenera
 async function* sample(stream: StreamInfo, options: FramesOptions): AsyncGenerator<Frame> {
   const { everySeconds, signal } = options
   const decode = framesToDecode(stream, everySeconds, options.decode)
-  const rule = samplingRule(everySeconds, decode)
+  const rule = samplingRule(everySeconds, decode, decode === 'all' && options.decode === 'keys')
   const due = decode === 'keys' ? undefined : await dueKeys(stream, everySeconds, decode, signal)
   if (due && (yield* sampleKeys(stream, due, rule, options))) return
   yield* sampleAll(stream, decode, rule, options)
@@ -66,13 +66,13 @@ async function* sampleKeys(
   const decoder = openDecoder({ stream, views, select: rule.expression, decode: 'keys', ...decoding })
   let next = 0
   for await (const { time, packed, done } of decoder.frames) {
-    const late = time ? secondsOf(time) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
+    const late = time ? secondsOf(time, stream) - (due[next] ?? Number.POSITIVE_INFINITY) : Number.NEGATIVE_INFINITY
     if (late > roundingSeconds) return false
     if (late < -roundingSeconds) {
       done()
       continue
     }
-    const timestampSeconds = secondsOf(time!)
+    const timestampSeconds = secondsOf(time!, stream)
     rule.takes(timestampSeconds)
     next += 1
     yield { timestampSeconds, ...unpacker.unpack(packed, done) }
@@ -98,7 +98,7 @@ async function* sampleAll(
   let backTo: number | undefined
   for await (const { time, packed, done } of decoder.frames) {
     if (!time) continue
-    const timestampSeconds = secondsOf(time)
+    const timestampSeconds = secondsOf(time, stream)
     if (lastSeconds !== undefined && timestampSeconds < lastSeconds - jitterSeconds) backTo ??= timestampSeconds
     lastSeconds = Math.max(lastSeconds ?? timestampSeconds, timestampSeconds)
     if (!rule.takes(timestampSeconds)) {

@@ -1,3 +1,6 @@
+import type { ClockStep } from './clock.ts'
+import { fromStart, type StreamInfo } from './probe.ts'
+
 /** How many errors ffmpeg complained of, and the first one's words. */
 export type LoggedErrors = { readonly count: number; readonly first: string | undefined }
 
@@ -7,7 +10,9 @@ export type Ticks = { readonly pts: number; readonly num: number; readonly den: 
 /** What the log tells of a frame: its time, `undefined` where it has none, and whether it stands by itself. */
 export type FrameNote = { readonly time: Ticks | undefined; readonly isKey: boolean }
 
-export const secondsOf = ({ pts, num, den }: Ticks): number => (pts * num) / den
+/** @param clockStartSeconds the time from which on to count */
+export const secondsOf = ({ pts, num, den }: Ticks, { clockStartSeconds }: StreamInfo): number =>
+  fromStart((pts * num) / den, clockStartSeconds)
 
 /** Reads what ffmpeg says with `-loglevel repeat+level+info`, line by line. */
 export type Log = {
@@ -20,6 +25,8 @@ export type Log = {
   /** Errors after that. */
   readonly errors: LoggedErrors
   readonly hardware: HardwareNote
+  /** Steps and holes in the stream's clock, as the filter graph prints them. */
+  readonly steps: readonly ClockStep[]
 }
 
 /** What is told of decoding in hardware, with `-loglevel verbose`. */
@@ -36,6 +43,7 @@ const noErrors: LoggedErrors = { count: 0, first: undefined }
 const lineStart = /^(?:\[(?:dec:)?([^\]]+?) @ [^\]]+\] )*\[(\w+)\] (.*)$/
 const frameLine = /^n: *(\d+) pts: *(-?\d+|NOPTS) /
 const sourceLine = /pixfmt: *(\w+)/
+const printedTime = /^-?\d+\.\d{6}$/
 const timeBaseLine = /^config in time_base: (\d+)\/(\d+)/
 
 /** A line's parts: the component that speaks ("h264", "mov,mp4,…"), how bad it is ("error", "warning"), its words. */
@@ -47,6 +55,7 @@ export type Complaint = 'damage' | 'hardware' | undefined
 export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
   const notes = new Map<number, FrameNote>()
   const counted = { earlyErrors: noErrors, errors: noErrors }
+  const printed: number[] = []
   let hardware: string | undefined
   let told = 0
   let timeBase: readonly [number, number] | undefined
@@ -73,6 +82,12 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
     get errors() {
       return counted.errors
     },
+    get steps() {
+      return Array.from({ length: printed.length >> 1 }, (_, i) => ({
+        fromSeconds: printed[2 * i]!,
+        toSeconds: printed[2 * i + 1]!,
+      }))
+    },
     get hardware() {
       return { decodedAs, complaint: hardware }
     },
@@ -80,6 +95,7 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
       const [, context = '', level = '', text = ''] = line.match(lineStart) ?? []
       if (level === 'info' && context.startsWith('Parsed_showinfo')) readFrame(text)
       if (level === 'verbose' && context.startsWith('graph')) decodedAs ??= text.match(sourceLine)?.[1]
+      if (level === 'info' && printedTime.test(text)) printed.push(Number(text))
       const complaint = complaintOf({ context, level, text })
       if (complaint === 'hardware') hardware ??= text.replace(/\.$/, '')
       if (complaint !== 'damage') return

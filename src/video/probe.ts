@@ -1,4 +1,5 @@
 import { checkReadable, NotAVideoError } from '../files/regular.ts'
+import { type ClockMark, type ClockSource, clockLimits, isSetAnew, readClock } from './clock.ts'
 import { type DisplaySource, displaySize, type Orientation, orientationOf } from './display.ts'
 import { ffprobe } from './ffprobe.ts'
 import type { VideoInfo } from './video.ts'
@@ -9,19 +10,29 @@ export type ProbeOptions = { readonly signal?: AbortSignal }
 export type StreamInfo = VideoInfo & {
   /** Number of the stream within the file. */
   readonly index: number
+  /** Options for ffmpeg and ffprobe to look further into the file, where its picture begins late. */
+  readonly lookOptions: readonly string[]
   /** A broadcast stream, which may have been recorded from the middle of a picture on. */
   readonly beginsAnywhere: boolean
+  /** Presentation time at which the file starts, in seconds as its clock has them: all other times count from here. */
+  readonly clockStartSeconds: number
+  /** The clock of a broadcast stream was set anew somewhere, as where recordings were joined: its times lead nowhere. */
+  readonly isJoined: boolean
+  /** Where the clock of a broadcast stream is written, and what it says all over the file. */
+  readonly clock: (ClockSource & { readonly marks: readonly ClockMark[] }) | undefined
   readonly orientation: Orientation
   readonly pixelFormat: string
   /** ffmpeg's names: "bt709", "smpte170m", "tv", "pc" …; `undefined` where the file does not say. */
   readonly colorMatrix: string | undefined
   readonly colorRange: string | undefined
+  readonly colorTransfer: string | undefined
+  readonly colorPrimaries: string | undefined
   readonly codedHeight: number
   /** Frames a second on average, 0 where unknown. */
   readonly frameRate: number
   /** All frames are shown for about as long. */
   readonly isSteady: boolean
-  /** Presentation time in seconds at which the last frame's display ends, `undefined` where nobody says. */
+  /** Time in seconds at which the last frame's display ends, `undefined` where nobody says. */
   readonly endSeconds: number | undefined
   /** The end is that of the whole file, where another stream may be the longest. */
   readonly endIsOfFile: boolean
@@ -47,19 +58,21 @@ const details = new WeakMap<VideoInfo, StreamInfo>()
  */
 export const probe = async (path: string, { signal }: ProbeOptions = {}): Promise<VideoInfo> => {
   await checkReadable(path)
-  const answer = await ffprobe<Answer>(path, ['-show_format', '-show_streams'], { signal })
-  const streams = answer.streams ?? []
-  const stream = streams.find(isVideo)
-  if (!stream?.width || !stream.height) {
-    const kinds = [...new Set(streams.map(({ codec_type }) => codec_type ?? 'unknown'))].join(', ') || 'no streams'
-    const got = stream ? 'a video stream without a picture size' : kinds
-    throw new NotAVideoError(`Expected a video stream, got ${got}: ${path}`, {
-      remedy: `Look into it: ffprobe "${path}"`,
-    })
+  let lookOptions: readonly string[] = []
+  let answer = await ask(path, lookOptions, signal)
+  if (!mainVideo(answer) && mayBeginLate(answer)) {
+    lookOptions = furtherOptions
+    answer = await ask(path, lookOptions, signal)
   }
-  const info = describe(path, answer.format ?? {}, { ...stream, width: stream.width, height: stream.height }, streams)
-  details.set(info.shown, info.stream)
-  return info.shown
+  const video = mainVideo(answer)
+  if (!video) throw withoutVideo(path, answer)
+  const source = clockSource(path, answer, video)
+  const clock = source && { ...source, marks: await readClock(source) }
+  const stream = describe(path, answer, video, clock, lookOptions)
+  const { durationSeconds, startSeconds, width, height, codec } = stream
+  const info: VideoInfo = { path, durationSeconds, startSeconds, width, height, codec }
+  details.set(info, stream)
+  return info
 }
 
 /** The details of what {@link probe} returned; asks again for any other object. */
@@ -72,10 +85,49 @@ export const streamInfo = async (
   return known ?? details.get(await probe(path, options))!
 }
 
+const ask = (path: string, lookOptions: readonly string[], signal: AbortSignal | undefined): Promise<Answer> =>
+  ffprobe<Answer>(path, [...lookOptions, '-show_format', '-show_streams'], { signal })
+
+/** How far to look where the usual five to seven seconds show no picture: microseconds, and bytes kept in memory. */
+const furtherOptions = ['-analyzeduration', '60000000', '-probesize', '200000000']
+
+/** Of several the one that is marked as the default, then the largest: as players choose. */
+const mainVideo = ({ streams = [] }: Answer): SizedStream | undefined =>
+  streams
+    .filter((stream): stream is SizedStream => isVideo(stream) && !!stream.width && !!stream.height)
+    .sort((a, b) => isDefault(b) - isDefault(a) || b.width * b.height - a.width * a.height || a.index - b.index)[0]
+
+const isVideo = ({ codec_type, disposition }: Stream): boolean =>
+  codec_type === 'video' && !disposition?.attached_pic && !disposition?.timed_thumbnails
+
+const isDefault = ({ disposition }: Stream): number => disposition?.default ?? 0
+
+/** Broadcast streams list what is in them as it comes; of others, a stream may be listed without a picture so far. */
+const mayBeginLate = ({ streams = [], format }: Answer): boolean => isBroadcast(format) || streams.some(isVideo)
+
+const isBroadcast = ({ format_name }: Format = {}): boolean => format_name === 'mpegts' || format_name === 'mpeg'
+
+const withoutVideo = (path: string, { streams = [] }: Answer): NotAVideoError => {
+  const kinds = [...new Set(streams.map(({ codec_type }) => codec_type ?? 'unknown'))].join(', ') || 'no streams'
+  const got = streams.some(isVideo) ? 'a video stream without a picture size' : kinds
+  return new NotAVideoError(`Expected a video stream, got ${got}: ${path}`, {
+    remedy: `Look into it: ffprobe "${path}"`,
+  })
+}
+
+const clockSource = (path: string, { format }: Answer, { id }: Stream): ClockSource | undefined =>
+  isBroadcast(format) && id !== undefined
+    ? { path, id: Number(id), isTransport: format?.format_name === 'mpegts' }
+    : undefined
+
+type SizedStream = Stream & { readonly width: number; readonly height: number }
+
 type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly index: number
   readonly width?: number
   readonly height?: number
+  /** "0x100" */
+  readonly id?: string
   readonly codec_type?: string
   readonly codec_name?: string
   readonly pix_fmt?: string
@@ -83,13 +135,20 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly has_b_frames?: number
   readonly color_space?: string
   readonly color_range?: string
+  readonly color_transfer?: string
+  readonly color_primaries?: string
   readonly avg_frame_rate?: string
   readonly r_frame_rate?: string
+  readonly start_pts?: number
   readonly start_time?: string
   readonly duration?: string
   readonly nb_frames?: string
   readonly time_base?: string
-  readonly disposition?: { readonly attached_pic?: number; readonly timed_thumbnails?: number }
+  readonly disposition?: {
+    readonly default?: number
+    readonly attached_pic?: number
+    readonly timed_thumbnails?: number
+  }
   readonly tags?: { readonly rotate?: string; readonly DURATION?: string; readonly [name: string]: string | undefined }
 }
 
@@ -97,15 +156,19 @@ type Format = { readonly format_name?: string; readonly start_time?: string; rea
 
 type Answer = { readonly streams?: readonly Stream[]; readonly format?: Format }
 
-const isVideo = ({ codec_type, disposition }: Stream): boolean =>
-  codec_type === 'video' && !disposition?.attached_pic && !disposition?.timed_thumbnails
-
-const describe = (path: string, format: Format, stream: Stream & DisplaySource, streams: readonly Stream[]) => {
+const describe = (
+  path: string,
+  { format = {}, streams = [] }: Answer,
+  stream: SizedStream,
+  clock: StreamInfo['clock'],
+  lookOptions: readonly string[],
+): StreamInfo => {
   const orientation = orientationOf(stream)
-  const start = seconds(stream.start_time) ?? seconds(format.start_time) ?? 0
   const isMatroska = format.format_name?.startsWith('matroska') ?? false
   // Its reader takes the gap between storing and showing for the next frame that it reads from the next one stored.
   const isMp4 = format.format_name?.startsWith('mov') ?? false
+  const clockStart = startOf(format, streams)
+  const start = exactStart(stream) ?? clockStart
   const isBare = isBareVideo(format)
   const ofStream =
     isBare || statesLengthOnce(format)
@@ -113,34 +176,61 @@ const describe = (path: string, format: Format, stream: Stream & DisplaySource, 
       : (statedByAvi(format, stream) ?? length(stream.duration) ?? taggedDuration(stream))
   const ofFile = isBare ? undefined : length(format.duration)
   // Matroska states where the end is rather than how long the stream is, as ffmpeg writes it.
-  const base = isMatroska ? 0 : ofStream === undefined ? (seconds(format.start_time) ?? 0) : start
+  const base = isMatroska ? 0 : ofStream === undefined ? clockStart : start
   const stated = ofStream ?? ofFile
-  const end = stated === undefined ? undefined : base + stated
-  const shown: VideoInfo = {
+  // What is stated is the clock's last time less its first: of no use where the clock was set anew in between.
+  const frameRate = fraction(stream.avg_frame_rate)
+  const isJoined = clock !== undefined && isSetAnew(clock.marks, clockLimits(frameRate, stated))
+  const end = stated === undefined || isJoined ? undefined : base + stated
+  return {
     path,
-    durationSeconds: end !== undefined && end > start ? end - start : stated,
-    startSeconds: start,
+    durationSeconds: end !== undefined && end > start ? end - start : isJoined ? undefined : stated,
+    startSeconds: fromStart(start, clockStart),
     ...displaySize(stream, orientation),
     codec: stream.codec_name ?? 'unknown',
-  }
-  const details: StreamInfo = {
-    ...shown,
     index: stream.index,
-    beginsAnywhere: format.format_name === 'mpegts' || format.format_name === 'mpeg',
+    lookOptions,
+    beginsAnywhere: isBroadcast(format),
+    clockStartSeconds: clockStart,
+    isJoined,
+    clock,
     orientation,
     pixelFormat: stream.pix_fmt ?? '',
     colorMatrix: known(stream.color_space),
     colorRange: known(stream.color_range),
+    colorTransfer: known(stream.color_transfer),
+    colorPrimaries: known(stream.color_primaries),
     codedHeight: stream.height,
-    frameRate: fraction(stream.avg_frame_rate),
-    isSteady: fraction(stream.avg_frame_rate) >= steadiness * fraction(stream.r_frame_rate),
-    endSeconds: end,
+    frameRate,
+    isSteady: frameRate >= steadiness * fraction(stream.r_frame_rate),
+    endSeconds: end === undefined ? undefined : fromStart(end, clockStart),
     endIsOfFile: ofStream === undefined,
-    isSeekable: ofFile !== undefined,
+    isSeekable: ofFile !== undefined && !isJoined,
     keepsTimesUnread: !(isMp4 && stream.has_b_frames !== 0),
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }
-  return { shown, stream: details }
+}
+
+/**
+ * A time of the file's clock as a player counts it, in seconds from the start of the file. Both are ticks that were
+ * divided: their difference is cut to what it can be exact to.
+ */
+export const fromStart = (clockSeconds: number, clockStartSeconds: number): number =>
+  clockStartSeconds === 0 ? clockSeconds : Math.round((clockSeconds - clockStartSeconds) * 1e9) / 1e9
+
+/** ffprobe rounds the file's start to microseconds; it is that of one of the streams, which say it in ticks. */
+const startOf = ({ start_time }: Format, streams: readonly Stream[]): number => {
+  const start = seconds(start_time) ?? 0
+  const first = streams.find((stream) => Math.abs((exactStart(stream) ?? Number.NaN) - start) < 2e-6)
+  return (first && exactStart(first)) ?? start
+}
+
+const exactStart = ({ start_pts, time_base }: Stream): number | undefined =>
+  start_pts === undefined || time_base === undefined ? undefined : times(start_pts, time_base)
+
+const times = (ticks: number, timeBase: string): number => {
+  const [over, under] = timeBase.split('/').map(Number)
+  return (ticks * over!) / under!
 }
 
 const known = (name: string | undefined): string | undefined =>

@@ -1,4 +1,4 @@
-import { packets } from './ffprobe.ts'
+import { packets } from './packets.ts'
 import type { StreamInfo } from './probe.ts'
 import type { DecodedFrames } from './video.ts'
 
@@ -16,10 +16,12 @@ const denseFrames = 10
 
 /** What comes of the wish for some frames only, with this file and step. */
 export const framesToDecode = (
-  { frameRate, isSteady }: StreamInfo,
+  { frameRate, isSteady, isJoined }: StreamInfo,
   everySeconds: number,
   decode: DecodedFrames = 'all',
 ): DecodedFrames => {
+  // Where the clock was set anew is only known from one frame to the next.
+  if (isJoined) return 'all'
   const isDense = isSteady && frameRate * everySeconds >= denseFrames
   return decode === 'references' && !isDense ? 'all' : decode
 }
@@ -34,16 +36,18 @@ export type SamplingRule = { readonly expression: string | undefined; takes(time
  *
  * ffmpeg counts in whole ticks times the time base. A frame that lies far behind the last one is let through too: only
  * so can it be told that a file's times begin a second time.
+ *
+ * @param keysOnly key frames only, although others are decoded too
  */
-export const samplingRule = (everySeconds: number, decode: DecodedFrames): SamplingRule => {
-  if (everySeconds === 0) return { expression: undefined, takes: () => true }
+export const samplingRule = (everySeconds: number, decode: DecodedFrames, keysOnly = false): SamplingRule => {
+  if (everySeconds === 0) return { expression: keysOnly ? 'key' : undefined, takes: () => true }
   const goesBack = `lt((pts-prev_selected_pts)*TB,-${jitterSeconds})`
   let first: number | undefined
   let last: number | undefined
   if (decode !== 'references') {
     const isDue = `gte((pts-prev_selected_pts)*TB,${everySeconds - toleranceSeconds})`
     return {
-      expression: `isnan(prev_selected_pts)+${isDue}+${goesBack}`,
+      expression: `${keysOnly ? 'key*' : ''}(isnan(prev_selected_pts)+${isDue}+${goesBack})`,
       takes: (seconds) => {
         if (last !== undefined && seconds - last < everySeconds - toleranceSeconds) return false
         last = seconds
@@ -109,11 +113,10 @@ export const dueKeys = async (
 
 /** What is shown from one time to before another, by time. */
 const shown = async (stream: StreamInfo, from: number, to: number, signal: AbortSignal | undefined) => {
-  const begin = from > stream.startSeconds ? (from - reorderSeconds).toFixed(6) : ''
-  const found = await packets(stream.path, `${begin}%${(to + reorderSeconds).toFixed(6)}`, signal)
+  const fromSeconds = from > stream.startSeconds ? from - reorderSeconds : undefined
+  const found = await packets(stream, { fromSeconds, toSeconds: to + reorderSeconds }, signal)
   return found
-    .filter(({ stream_index, flags = '' }) => stream_index === stream.index && !flags.includes('D'))
-    .map(({ pts_time, flags = '' }) => ({ seconds: Number(pts_time), isKey: flags.includes('K') }))
+    .filter(({ streamIndex, isDiscarded }) => streamIndex === stream.index && !isDiscarded)
     .filter(({ seconds }) => seconds >= from - roundingSeconds && seconds < to - roundingSeconds)
     .sort((a, b) => a.seconds - b.seconds)
 }

@@ -28,7 +28,7 @@ const nearFrames = 3
 const earlierSeconds = [0, 10, 60]
 
 /**
- * The picture that is shown at a time: that of the last frame whose presentation time is not later (half a millisecond
+ * The picture that is shown at a time: that of the last frame that is not shown later (half a millisecond
  * is forgiven), before the first frame the first one, after the end the last one.
  *
  * @throws UsageError if the time or the size is out of range
@@ -81,12 +81,13 @@ type Found = {
 
 /** @param fromSeconds frames before this one are decoded but not looked at */
 const lastUpTo = async (wanted: number, request: DecodeRequest, fromSeconds?: number): Promise<Found> => {
-  const select = fromSeconds === undefined ? request.select : `eq(n,0)+gte(pts*TB,${fromSeconds})`
+  const select =
+    fromSeconds === undefined ? request.select : `eq(n,0)+gte(pts*TB,${fromSeconds + request.stream.clockStartSeconds})`
   let shown: RawFrame | undefined
   let first: RawFrame | undefined
   for await (const raw of openDecoder({ ...request, select }).frames) {
     if (!raw.time) continue
-    const seconds = secondsOf(raw.time)
+    const seconds = secondsOf(raw.time, request.stream)
     const isPast = seconds > wanted + toleranceSeconds
     if (!first && request.seekSeconds !== undefined && (isPast || !raw.isKey)) return { isUnsound: true }
     first ??= raw
@@ -102,7 +103,7 @@ const lookTwice = async (wanted: number, request: DecodeRequest): Promise<Found 
   const time = (found.shown ?? found.first)?.time
   if (!time) return undefined
   const only = `eq(n,0)+gte(pts,${time.pts})`
-  const again = await lastUpTo(Math.max(wanted, secondsOf(time)), { ...request, select: only })
+  const again = await lastUpTo(Math.max(wanted, secondsOf(time, request.stream)), { ...request, select: only })
   return again.shown && { ...again, isFollowed: found.isFollowed ?? false }
 }
 
@@ -113,7 +114,7 @@ const picture = async (
   signal: AbortSignal | undefined,
 ): Promise<Picture> => {
   const { time, packed } = found.shown!
-  if (!found.isFollowed) await checkReached(stream, { lastSeconds: secondsOf(time!), everySeconds: 0, signal })
+  if (!found.isFollowed) await checkReached(stream, { lastSeconds: secondsOf(time!, stream), everySeconds: 0, signal })
   return unpack(packed, packingOf([view]))[0]!
 }
 

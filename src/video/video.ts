@@ -1,11 +1,11 @@
 import { VidgrepError } from '../errors.ts'
 
-/** What a file says of its first video stream. */
+/** What a file says of its video stream: the default one, then the largest. */
 export type VideoInfo = {
   readonly path: string
   /** Seconds of video, `undefined` where neither the container nor the stream says. */
   readonly durationSeconds: number | undefined
-  /** Presentation time of the start of the file in seconds; not always 0. */
+  /** When the picture begins, in seconds from the start of the file: later than 0 where the sound begins earlier. */
   readonly startSeconds: number
   /** Size of the displayed picture in pixels: rotation and pixel aspect ratio applied. */
   readonly width: number
