@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
-/** A place in an MPEG stream where a frame of the video begins, with the time that stands there. */
+/** A place in an MPEG stream where a frame of the video begins (in a transport stream: its packet), with the time that stands there. */
 export type ClockMark = {
   /** Bytes from the start of the file. */
   readonly position: number
@@ -26,7 +26,13 @@ const marks = 64
 const pieceBytes = 64 * 1024
 
 /** Most that is read for one mark. */
-const mostBytes = 4 * 1024 * 1024
+const mostBytes = 2 * 1024 * 1024
+
+/** Most that is read of a hole. */
+const mostHoleBytes = 16 * 1024 * 1024
+
+/** First byte of each transport packet. */
+const syncByte = 0x47
 
 /** Bytes that may stand before a time in MPEG-1. */
 const mostStuffingBytes = 16
@@ -69,8 +75,7 @@ export const readClock = async (source: ClockSource): Promise<readonly ClockMark
       const from = Math.floor((size * i) / marks)
       if (from <= (found.at(-1)?.position ?? -1)) continue
       const mark = await nextMark(file, from, source)
-      if (!mark) break
-      found.push(mark)
+      if (mark) found.push(mark)
     }
     return found
   } finally {
@@ -86,42 +91,90 @@ export const isSetAnew = (clock: readonly ClockMark[], { backSeconds, aheadSecon
     return unwrapped < -backSeconds || unwrapped > aheadSeconds
   })
 
-/** Whether the file has about as many bytes between two frames as their times lead to expect: then frames are lost there. */
-export const hasLost = async (
+/**
+ * Whether a piece of the file is missing or overwritten where the times take a step. Where a recording of a screen pauses,
+ * or a slide is shown, one packet follows the other.
+ */
+export const hasLost = async (source: ClockSource, clock: readonly ClockMark[], step: ClockStep): Promise<boolean> => {
+  const file = await open(source.path)
+  try {
+    const [from, to] = await findStep(file, source, clock, step)
+    const piece = Buffer.alloc(Math.min(to - from, mostHoleBytes))
+    const { bytesRead } = await file.read({ buffer: piece, position: from })
+    const read = piece.subarray(0, bytesRead)
+    return source.isTransport ? isBrokenTransport(read, source.id) : isBrokenProgram(read)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Where in the file the times go from the one side of a step to the other, found by halves. */
+const findStep = async (
+  file: FileHandle,
   source: ClockSource,
   clock: readonly ClockMark[],
   { fromSeconds, toSeconds }: ClockStep,
-): Promise<boolean> => {
+): Promise<readonly [from: number, to: number]> => {
+  const middleSeconds = (fromSeconds + toSeconds) / 2
   const next = clock.findIndex(
     ({ seconds }, i) => i > 0 && seconds >= toSeconds && clock[i - 1]!.seconds <= fromSeconds,
   )
   const before = next < 0 ? clock.findLast(({ seconds }) => seconds <= fromSeconds) : clock[next - 1]
-  if (!before) return false
-  const file = await open(source.path)
-  try {
-    const { size } = await file.stat()
-    let left = before.position
-    let right = clock[next]?.position ?? size
-    let from = left
-    let to = right
-    // By halves to where the times go from the one side of the step to the other.
-    while (right - left > overlapBytes) {
-      const middle = Math.floor((left + right) / 2)
-      const mark = await nextMark(file, middle, source)
-      if (mark && mark.seconds < (fromSeconds + toSeconds) / 2) {
-        from = Math.max(from, mark.position)
-        left = Math.max(middle, mark.position)
-      } else {
-        if (mark) to = Math.min(to, mark.position)
-        right = middle
-      }
+  let from = before?.position ?? 0
+  let to = clock[next]?.position ?? (await file.stat()).size
+  for (let left = from, right = to; right - left > overlapBytes; ) {
+    const middle = Math.floor((left + right) / 2)
+    const mark = await nextMark(file, middle, source)
+    if (mark && mark.seconds < middleSeconds) {
+      from = Math.max(from, mark.position)
+      left = Math.max(middle, mark.position)
+    } else {
+      if (mark) to = Math.min(to, mark.position)
+      right = middle
     }
-    const rising = clock.slice(1).map(({ seconds }, i) => seconds - clock[i]!.seconds)
-    const duration = rising.filter((step) => step > 0).reduce((sum, step) => sum + step, 0)
-    return duration > 0 && (to - from) / (toSeconds - fromSeconds) > size / duration / 2
-  } finally {
-    await file.close()
   }
+  return [from, to]
+}
+
+/** Part of a hole that belongs to no packet from which on it is none of the usual filling. */
+const brokenPart = 0.25
+
+/** Packets that are no packets, or a stream whose packets are not numbered one after the other. */
+const isBrokenTransport = (bytes: Buffer, id: number): boolean => {
+  const length = [188, 192, 204].find((each) => bytes[each] === syncByte) ?? 188
+  let stray = 0
+  let last: number | undefined
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    if (bytes[at] !== syncByte) {
+      stray += 1
+      at += 1
+      continue
+    }
+    const number = bytes[at + 3]! & 0x0f
+    if ((bytes.readUInt16BE(at + 1) & 0x1fff) === id && (bytes[at + 3]! & 0x10) !== 0) {
+      if (last !== undefined && number !== last && number !== ((last + 1) & 0x0f)) return true
+      last = number
+    }
+    at += length
+  }
+  return stray > bytes.length * brokenPart
+}
+
+/** What belongs to no packet (ISO/IEC 13818-1, 2.5.3). */
+const isBrokenProgram = (bytes: Buffer): boolean => {
+  let stray = 0
+  for (let at = 0; at + 14 <= bytes.length; ) {
+    const code = bytes.readUIntBE(at, 3) === 1 ? bytes[at + 3]! : 0
+    if (code < 0xb9) {
+      stray += 1
+      at += 1
+    } else if (code === 0xba) {
+      at += bytes[at + 4]! >> 6 === 1 ? 14 + (bytes[at + 13]! & 7) : 12
+    } else {
+      at += code === 0xb9 ? 4 : 6 + bytes.readUInt16BE(at + 4)
+    }
+  }
+  return stray > bytes.length * brokenPart
 }
 
 const nextMark = async (file: FileHandle, from: number, source: ClockSource): Promise<ClockMark | undefined> => {
@@ -141,21 +194,22 @@ const startCode = Buffer.from([0, 0, 1])
 const markIn = (bytes: Buffer, { id, isTransport }: ClockSource): ClockMark | undefined => {
   for (let at = bytes.indexOf(startCode); at >= 0; at = bytes.indexOf(startCode, at + 1)) {
     if (at + headerBytes > bytes.length) return undefined
-    const isOurs = isTransport ? beginsPacket(bytes, at, id) : bytes[at + 3] === (id & 0xff)
-    const time = isOurs ? timeOfPacket(bytes, at + 6) : undefined
-    if (time !== undefined) return { position: at, seconds: time / 90_000 }
+    const packet = isTransport ? packetAround(bytes, at, id) : at
+    const isOurs = isTransport || bytes[at + 3] === (id & 0xff)
+    const time = isOurs && packet !== undefined ? timeOfPacket(bytes, at + 6) : undefined
+    if (time !== undefined) return { position: packet!, seconds: time / 90_000 }
   }
   return undefined
 }
 
-/** Whether a transport packet of this stream has its content from here on (ISO/IEC 13818-1, 2.4.3.2). */
-const beginsPacket = (bytes: Buffer, at: number, id: number): boolean => {
+/** Where the transport packet of this stream begins whose content begins at `at` (ISO/IEC 13818-1, 2.4.3.2). */
+const packetAround = (bytes: Buffer, at: number, id: number): number | undefined => {
   for (let header = at - 4; header >= Math.max(0, at - 188); header--) {
-    if (bytes[header] !== 0x47 || (bytes.readUInt16BE(header + 1) & 0x1fff) !== id) continue
+    if (bytes[header] !== syncByte || (bytes.readUInt16BE(header + 1) & 0x1fff) !== id) continue
     const hasAdaptation = (bytes[header + 3]! & 0x20) !== 0
-    if (header + 4 + (hasAdaptation ? 1 + bytes[header + 4]! : 0) === at) return true
+    if (header + 4 + (hasAdaptation ? 1 + bytes[header + 4]! : 0) === at) return header
   }
-  return false
+  return undefined
 }
 
 /** The presentation time in what follows a packet's length, if there is one: as MPEG-2 writes it, or MPEG-1. */

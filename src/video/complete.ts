@@ -71,13 +71,10 @@ export const checkReached = async (
   )
 }
 
-/**
- * Where frames are lost between others, in words. Only streams of a steady rate are looked at, and only holes that have
- * about as many bytes as frames would: pauses in a recording of a screen or a slide show have none.
- */
+/** Where frames are lost between others, in words. */
 const lostFrames = async (stream: StreamInfo, steps: readonly ClockStep[]): Promise<string | undefined> => {
-  const { clock, isSteady, clockStartSeconds } = stream
-  if (!clock || !isSteady) return undefined
+  const { clock, clockStartSeconds } = stream
+  if (!clock) return undefined
   for (const step of steps.filter(({ fromSeconds, toSeconds }) => toSeconds > fromSeconds).slice(0, mostHoles)) {
     if (!(await hasLost(clock, clock.marks, step))) continue
     const [from, to] = [step.fromSeconds, step.toSeconds].map((time) => fromStart(time, clockStartSeconds).toFixed(1))

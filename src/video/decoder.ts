@@ -73,7 +73,7 @@ export const openDecoder = (request: DecodeRequest): Decoder => {
     try {
       for await (const frame of rawFrames(ffmpeg.output, log, watch, request)) {
         yield frame
-        if (frame.time) reachedSeconds = secondsOf(frame.time)
+        if (frame.time) reachedSeconds = secondsOf(frame.time, request.stream)
       }
     } finally {
       watch.pause()

@@ -95,6 +95,50 @@ test('a recording that begins in the middle is whole', async () => {
   expect(times.length).toBeGreaterThan(5)
 })
 
+describe('a hole in a broadcast recording', () => {
+  const lively = ['-f', 'lavfi', '-i', 'testsrc2=size=160x120:rate=25:duration=12']
+  const withSound = [...lively, '-f', 'lavfi', '-i', 'sine=duration=12']
+  const mpeg2 = ['-c:v', 'mpeg2video', '-q:v', '3', '-g', '12', '-c:a', 'mp2']
+
+  for (const [name, ...options] of [
+    ['zeroed.ts', ...h264, '-bf', '0', '-g', '25', '-c:a', 'mp2'],
+    ['zeroed.mpg', ...mpeg2],
+    ['zeroed.vob', ...mpeg2],
+  ] as const) {
+    test(`is damage, and its times are named: ${name}`, async () => {
+      const file = await makeClip(inFolder(name), ...withSound, ...options)
+      expect((await decodeUntilFailure(file)).error).toBeUndefined()
+      const bytes = await readFile(file)
+      await writeFile(file, bytes.fill(0, Math.floor(bytes.length * 0.4), Math.floor(bytes.length * 0.6)))
+      for (const everySeconds of [0, 1, 5]) {
+        const { times, error } = await decodeUntilFailure(file, everySeconds)
+        expect(error).toBeInstanceOf(DamagedVideoError)
+        const [, from, to] = (error as Error).message.match(/no frame could be read between ([\d.]+) s and ([\d.]+) s/)!
+        expect(Number(from)).toBeGreaterThan(3.5)
+        expect(Number(to) - Number(from)).toBeGreaterThan(1)
+        expect(Number(to)).toBeLessThan(9)
+        expect(times.at(-1)).toBeGreaterThan(11.9 - Math.max(everySeconds, 0.1))
+      }
+    })
+  }
+
+  test('is none where a recording of a screen pauses, or slides are shown', async () => {
+    const pauses = ['-vf', "select='not(between(t,3,5.5)+between(t,7,10))'", '-vsync', 'vfr']
+    for (const [name, ...options] of [
+      ['screen.ts', ...h264, '-bf', '0', '-g', '25', '-c:a', 'mp2'],
+      ['screen.vob', ...mpeg2],
+    ] as const) {
+      const { times, error } = await decodeUntilFailure(
+        await makeClip(inFolder(name), ...withSound, ...pauses, ...options),
+      )
+      expect(error).toBeUndefined()
+      expect(times.length).toBeGreaterThan(6)
+    }
+    const slides = await makeClip(inFolder('slides.ts'), ...testPicture(80, '160x120', '1/20'), ...h264)
+    expect((await decodeUntilFailure(slides)).times).toEqual([0, 20, 40, 60])
+  })
+})
+
 describe('what is no video', () => {
   const refused = async (file: string, message: RegExp) => {
     for (const call of [

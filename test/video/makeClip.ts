@@ -38,12 +38,21 @@ export const testPicture = (seconds: number, size = '160x120', rate = '25') => [
 /** Small, quick H.264 that every player takes. */
 export const h264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'] as const
 
+type ProbedTimes = {
+  readonly frames: readonly ProbedFrame[]
+  readonly streams: readonly { readonly time_base: string; readonly start_pts: number }[]
+  readonly format: { readonly start_time?: string }
+}
+
 type ProbedFrame = { readonly best_effort_timestamp: number; readonly best_effort_timestamp_time: string }
 
-/** ffprobe's own times of every decoded frame of the first video stream, in seconds, exact to the tick. */
+/**
+ * ffprobe's own times of every decoded frame of the first video stream, in seconds from the start of the file, exact to
+ * the tick.
+ */
 export const probedTimes = async (file: string): Promise<readonly number[]> => {
   const { path } = await findTool('ffprobe')
-  const entries = 'frame=best_effort_timestamp:stream=time_base'
+  const entries = 'frame=best_effort_timestamp:stream=time_base,start_pts:format=start_time'
   const options = [
     '-v',
     'error',
@@ -53,14 +62,20 @@ export const probedTimes = async (file: string): Promise<readonly number[]> => {
     entries,
     '-show_frames',
     '-show_streams',
+    '-show_format',
     '-of',
     'json',
   ]
   const env = { ...process.env, GCONV_PATH: '/nowhere' }
   const { stdout } = await promisify(execFile)(path, [...options, `file:${file}`], { maxBuffer: 1e8, env })
-  const answer = JSON.parse(stdout) as { frames: ProbedFrame[]; streams: { time_base: string }[] }
+  const answer = JSON.parse(stdout) as ProbedTimes
   const [over, under] = answer.streams[0]!.time_base.split('/').map(Number)
-  return answer.frames.map((frame) => (frame.best_effort_timestamp * over!) / under!)
+  const ticks = (count: number): number => (count * over!) / under!
+  const ownStart = ticks(answer.streams[0]!.start_pts)
+  const start = Number(answer.format.start_time ?? 0)
+  // The file's start is rounded to microseconds, the stream's is not.
+  const exact = Math.abs(start - ownStart) < 2e-6 ? ownStart : start
+  return answer.frames.map((frame) => Math.round((ticks(frame.best_effort_timestamp) - exact) * 1e9) / 1e9)
 }
 
 /** The sampling rule, told a second time. */

@@ -1,8 +1,10 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { findTool, isAtLeast } from '../../src/video/ffmpeg.ts'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
+import { frame } from '../../src/video/still.ts'
 import { collect, colorAt, h264, makeClip, ownTimes, probedTimes, sampled, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()
@@ -11,13 +13,18 @@ const views = [{ width: 32, height: 24 }]
 const timesOf = async (file: string, everySeconds: number) =>
   (await collect(frames(file, { everySeconds, views }))).map(({ timestampSeconds }) => timestampSeconds)
 
+/** Equal to a nanosecond. */
+const expectTimes = (found: readonly number[], wanted: readonly number[]): void => {
+  const rounded = (times: readonly number[]) => times.map((time) => Math.round(time * 1e9) / 1e9)
+  expect(rounded(found)).toEqual(rounded(wanted))
+}
+
 /** Every frame's time, and the sampled ones at several steps, as ffprobe and the rule say. */
 const expectOwnTimes = async (file: string) => {
   const times = await probedTimes(file)
   expect(times.length).toBeGreaterThan(0)
-  expect(await timesOf(file, 0)).toEqual(times)
-  for (const everySeconds of [0.1, 1, 2.5])
-    expect(await timesOf(file, everySeconds)).toEqual(sampled(times, everySeconds))
+  expectTimes(await timesOf(file, 0), times)
+  for (const everySeconds of [0.1, 1, 2.5]) expectTimes(await timesOf(file, everySeconds), sampled(times, everySeconds))
   return times
 }
 
@@ -53,18 +60,40 @@ test('frames a millisecond apart stay apart', async () => {
   expect(times.slice(0, 7)).toEqual([0, 0.001, 0.002, 0.003, 0.004, 0.9, 0.901])
 })
 
-test('a start offset is kept', async () => {
+test('times count from the start of the file, whatever its clock says', async () => {
   const options = [...testPicture(3), ...h264, '-output_ts_offset', '7.3']
   const times = await expectOwnTimes(await makeClip(inFolder('offset.mkv'), ...options))
-  expect(times[0]).toBeCloseTo(7.3, 2)
-  const stream = await expectOwnTimes(await makeClip(inFolder('offset.ts'), ...options))
-  expect(stream[0]).toBeGreaterThan(7.3)
+  expect(times.slice(0, 3)).toEqual([0, 0.04, 0.08])
+  for (const [name, offset] of [
+    ['offset.ts', '20000'],
+    ['offset.mp4', '7.3'],
+    ['negative.mkv', '-0.5'],
+    ['wrap.ts', '95442'],
+  ] as const) {
+    const file = await makeClip(inFolder(name), ...testPicture(3), ...h264, '-output_ts_offset', offset)
+    expect((await timesOf(file, 1)).map((time) => Number(time.toFixed(3)))).toEqual([0, 1, 2])
+    expect((await probe(file)).startSeconds).toBe(0)
+    expect(await frame(file, 2, { width: 32 })).toEqual(await frame(file, 2.02, { width: 32 }))
+  }
+})
+
+test('where the sound begins first, the picture begins later than 0', async () => {
+  const late = ['-vf', 'setpts=PTS+0.6/TB', ...h264, '-g', '10']
+  for (const name of ['late.mp4', 'late.mkv', 'late.ts', 'late.flv']) {
+    const sound = ['-f', 'lavfi', '-i', 'sine=duration=4', '-c:a', name === 'late.ts' ? 'mp2' : 'aac']
+    const file = await makeClip(inFolder(name), ...testPicture(3), ...sound, ...late)
+    const times = await expectOwnTimes(file)
+    // Encoders of sound may begin some hundredths of a second before it.
+    expect(times[0]).toBeGreaterThan(0.59)
+    expect(times[0]).toBeLessThan(0.66)
+    expect((await probe(file)).startSeconds).toBeCloseTo(times[0]!, 6)
+  }
 })
 
 test('a step that falls a rounding error short still counts', async () => {
   const options = ['-vf', 'settb=1/1000,setpts=PTS+33', ...(await ownTimes()), ...h264]
   const file = await makeClip(inFolder('033.mkv'), ...testPicture(4), ...options)
-  expect(await timesOf(file, 1)).toEqual([0.033, 1.033, 2.033, 3.033])
+  expect(await timesOf(file, 1)).toEqual([0, 1, 2, 3])
 })
 
 test('29.97 frames a second drift away from whole seconds', async () => {
@@ -201,9 +230,53 @@ test('a change of size midway changes neither the rule nor the pictures', async 
   }
 })
 
-test('times that begin again are reported, not passed over', async () => {
-  const part = await makeClip(inFolder('part.ts'), ...testPicture(4), ...h264)
-  const bytes = await readFile(part)
-  await writeFile(inFolder('twice.ts'), Buffer.concat([bytes, bytes]))
-  await expect(timesOf(inFolder('twice.ts'), 1)).rejects.toThrow(/its times begin again at 1\.\d s/)
+describe('recordings that were joined run on where the clock begins again', () => {
+  const lively = ['-f', 'lavfi', '-i', 'testsrc2=size=160x120:rate=25:duration=4']
+  const joined = async (name: string, kind: string, ...parts: readonly (readonly string[])[]) => {
+    const made = await Promise.all(
+      parts.map((options, i) => makeClip(inFolder(`${name}-${i}.${kind}`), ...lively, ...options)),
+    )
+    const file = inFolder(`${name}.${kind}`)
+    await writeFile(file, Buffer.concat(await Promise.all(made.map((part) => readFile(part)))))
+    return file
+  }
+  const at = (seconds: number) => [...h264, '-g', '25', '-output_ts_offset', `${seconds}`]
+  const mpeg2 = ['-c:v', 'mpeg2video', '-q:v', '3']
+
+  for (const [name, kind, ...parts] of [
+    ['the same twice', 'ts', at(0), at(0)],
+    ['an earlier clock', 'ts', at(20_000), at(0)],
+    ['a later clock', 'ts', at(0), at(20_000), at(500)],
+    ['a program stream', 'mpg', mpeg2, mpeg2],
+    ['a DVD', 'vob', mpeg2, mpeg2],
+  ] as const) {
+    test(name, async () => {
+      const file = await joined(name, kind, ...parts)
+      const all = await collect(frames(file, { everySeconds: 0, views }))
+      expect(all).toHaveLength(100 * parts.length)
+      expectTimes(
+        all.map(({ timestampSeconds }) => timestampSeconds),
+        all.map((_, i) => i / 25),
+      )
+      const seconds = Array.from({ length: 4 * parts.length }, (_, i) => i)
+      for (const decode of ['all', 'references'] as const) {
+        const found = await collect(frames(file, { everySeconds: 1, views, decode }))
+        expectTimes(
+          found.map(({ timestampSeconds }) => timestampSeconds),
+          seconds,
+        )
+      }
+      for (const { timestampSeconds } of await collect(frames(file, { everySeconds: 1, views, decode: 'keys' })))
+        expect((timestampSeconds * 25) % 1).toBeCloseTo(0, 6)
+      for (const i of [30, 130]) expect(await frame(file, i / 25, { width: 32, height: 24 })).toEqual(all[i]!.views[0])
+    })
+  }
+})
+
+test('times that begin again in a file with an index are reported, not passed over', async () => {
+  const part = await readFile(await makeClip(inFolder('part.mkv'), ...testPicture(4), '-c:v', 'mjpeg'))
+  await writeFile(inFolder('twice.mkv'), Buffer.concat([part, part]))
+  // Older ones do not read on after the end of the first part.
+  if (!isAtLeast(await findTool('ffmpeg'), 59, 0)) return
+  await expect(timesOf(inFolder('twice.mkv'), 1)).rejects.toThrow(/its times begin again at 0\.0 s/)
 })
