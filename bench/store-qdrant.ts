@@ -10,7 +10,7 @@ import { openQdrantStore } from '../src/store/qdrant/qdrantStore.ts'
 import type { Hit, Store } from '../src/store/store.ts'
 import { putRecord } from '../test/store/samples.ts'
 import { quantile, time } from './measure.ts'
-import { clustersOf, pathOf, pointAt, pointsPerVideo, recordOf, videoName } from './points/clustered.ts'
+import { clustersOf, pointAt, pointsPerVideo, recordOf, videoName } from './points/clustered.ts'
 import { type Row, report } from './report.ts'
 
 /*
@@ -116,8 +116,8 @@ const searchAll = async (server: Server, ways: Readonly<Record<string, Search>>)
       rows.push({ what: `${way}, ${kind}`, ...times, recallAt60: recall(found, truth) })
     }
   }
-  const paths = [pathOf(videoName(videos - 1))]
-  const within = (vector: Float32Array) => server.store.search(vector, { limit, filter: { paths } })
+  const filter = { videos: [videoName(videos - 1)] }
+  const within = (vector: Float32Array) => server.store.search(vector, { limit, filter })
   const { found, ...times } = await searchEach(Array.from({ length: searches }, member), within)
   return [...rows, { what: 'as the store asks, in one video', ...times }]
 }

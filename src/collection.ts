@@ -4,26 +4,16 @@ import { defaultModelName } from './models/disk.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
+import { type Settings, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import { CollectionMissingError, expectBelonging, type OpenStore, type Store } from './store/store.ts'
 
-export type OpenIndexOptions = {
-  /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
-  readonly store?: string
-  /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
-  readonly collection?: string
-  /** Name or folder of a model, or `hf:ORG/NAME[@REVISION]`. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
-  readonly model?: string
-  /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
+export type OpenIndexOptions = SettingsOptions & {
+  /** Called with the name of a model of the hub that is not here yet: fetching it may take minutes. */
   readonly onFetch?: (name: string) => void
-  /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
-  readonly apiKey?: string
-  /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
-  readonly device?: DeviceChoice
-  /** Threads of the encoder. Default: one a core. */
+  /** Threads of the encoder. Default: one per core. */
   readonly threads?: number
-  /** Patches a batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
+  /** Patches per batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
   readonly batchSize?: number
 }
 

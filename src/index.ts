@@ -1,27 +1,43 @@
+// What is loaded here is little; each function loads what it needs when it is first called, so that a program that only
+// asks for help, or only searches, starts at once.
 import { checkCount, type OpenIndexOptions, openCollection } from './collection.ts'
 import type { Encoder } from './encoder/encoder.ts'
-import { findFiles } from './files/find.ts'
-import type { Shard } from './files/shard.ts'
+import { UsageError } from './errors.ts'
+import type { FindFilesOptions } from './files/find.ts'
 import type { IngestEvent } from './ingest/events.ts'
-import { forget, type PruneOptions, prune } from './ingest/forget.ts'
-import { ingest } from './ingest/ingest.ts'
-import { expectWholeFrames, type SamplingOptions, samplingSettings } from './ingest/sampling.ts'
+import type { PruneOptions } from './ingest/forget.ts'
+import type { IngestOptions } from './ingest/ingest.ts'
+import type { SamplingOptions } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
-import { type SearchQueryOptions, type SearchResult, searchWords } from './search/query.ts'
-import type { Device, DeviceChoice } from './settings.ts'
+import type { Reindexed, ReindexOptions } from './reindex.ts'
+import type { SearchQueryOptions, SearchResult } from './search/query.ts'
+import { isServer, type SettingsOptions, settingsFrom } from './settings.ts'
+import { openStore } from './store/openStore.ts'
+import type { MigrationStep } from './store/qdrant/migrations.ts'
 import type { Store, VideoRecord } from './store/store.ts'
-import { ffmpegVersions } from './video/ffmpeg.ts'
+import type { Frame, FramesOptions } from './video/video.ts'
 
+export type { OpenIndexOptions } from './collection.ts'
+export type { Check } from './doctor.ts'
 export { EncoderError } from './encoder/channel.ts'
 export { UsageError, VidgrepError } from './errors.ts'
 export { NotAVideoError } from './files/regular.ts'
 export type { Shard } from './files/shard.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
-export type { SamplingOptions } from './ingest/sampling.ts'
+export type { PruneOptions } from './ingest/forget.ts'
+export { defaultEverySeconds, defaultTolerance, type SamplingOptions } from './ingest/sampling.ts'
+export { defaultModelName } from './models/disk.ts'
+export type { ListedModel } from './models/list.ts'
+export type { CheckedFile } from './models/manage.ts'
+export type { ManifestEntry } from './models/manifest.ts'
 export type { Model } from './models/model.ts'
-export type { GridKind, GridSettings } from './patches/grid.ts'
-export { type Reindexed, type ReindexOptions, reindex } from './reindex.ts'
-export type { Moment, MomentSearchResult } from './search/search.ts'
+export type { PlanOptions, Pulled, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
+export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
+export type { Reindexed, ReindexOptions } from './reindex.ts'
+export type { SearchQueryOptions, SearchResult } from './search/query.ts'
+export { defaultGapSeconds, defaultMoments, type Moment, type MomentSearchResult } from './search/search.ts'
+export { formatSpan, formatTimestamp, parseTimestamp } from './search/timestamp.ts'
+export { type Device, type DeviceChoice, deviceChoices, folders, type SettingsOptions } from './settings.ts'
 export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
 export {
   CollectionMissingError,
@@ -30,37 +46,25 @@ export {
   SchemaTooNewError,
   StoreError,
 } from './store/store.ts'
-export { frames, frames as video_frames } from './video/frames.ts'
-export { probe } from './video/probe.ts'
-export { frame, frame as video_frame } from './video/still.ts'
-export type { DecodedFrames, Frame, Picture, VideoInfo, View } from './video/video.ts'
+export type { DecodedFrames, Frame, FramesOptions, Picture, VideoInfo, View } from './video/video.ts'
 export { DamagedVideoError } from './video/video.ts'
-export type { Device, DeviceChoice, OpenIndexOptions, SearchQueryOptions, SearchResult }
 
-export type IndexOptions = SamplingOptions & {
-  /** Videos decoded at once. Default: one a core, at most 4. */
-  readonly jobs?: number
-  /** Index again what is complete. */
-  readonly force?: boolean
-  /**
-   * Decode in hardware: ffmpeg's name of a way (`cuda`, `vaapi`, `videotoolbox` …), or `auto`. What cannot be is decoded
-   * in software, and an event says so.
-   */
-  readonly hwaccel?: string
-  /** The whole frames of all videos first, so that all can be searched soon; the squares follow in a second pass. */
-  readonly coarse?: boolean
-  /**
-   * Only a part of the files, so that several machines share them: `'2/8'` is the second of eight. Each file belongs to
-   * one, by its path below the folder that was named. All machines name the same folders.
-   */
-  readonly shard?: Shard
-  /** What to leave out of the folders: patterns as in a .gitignore, relative to each folder that is named. */
-  readonly exclude?: readonly string[]
-  readonly signal?: AbortSignal
+export type IndexOptions = SamplingOptions &
+  FindFilesOptions &
+  Pick<IngestOptions, 'jobs' | 'force' | 'hwaccel' | 'coarse' | 'signal'>
+
+/** The videos of a collection, as it lists them. */
+export type Videos = {
+  videos(): Promise<readonly VideoRecord[]>
+  /** Takes the videos at these paths (globs too) out of the collection. The files stay. */
+  remove(paths: readonly string[]): Promise<readonly VideoRecord[]>
+  /** Forgets files that are gone, and the videos that lie nowhere else. */
+  prune(options?: PruneOptions): Promise<readonly string[]>
+  close(): Promise<void>
 }
 
 /** A collection of videos and what searches it. */
-export type Index = {
+export type Index = Videos & {
   readonly model: Model
   /** `undefined` until the first {@link Index.ingest} makes the collection. */
   readonly store: Store | undefined
@@ -68,12 +72,6 @@ export type Index = {
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
   /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
   search(query: string, options?: SearchQueryOptions): Promise<SearchResult>
-  videos(): Promise<readonly VideoRecord[]>
-  /** Takes the videos at these paths (globs too) out of the collection. The files stay. */
-  remove(paths: readonly string[]): Promise<readonly VideoRecord[]>
-  /** Forgets files that are gone, and the videos that have no other place. */
-  prune(options?: PruneOptions): Promise<readonly string[]>
-  close(): Promise<void>
 }
 
 /**
@@ -93,13 +91,21 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   const { model, existing, close } = collection
   const { device } = collection.settings
   return {
+    ...videosOf(existing, close),
     model,
     get store() {
       return collection.store
     },
     ingest: async function* (paths, { jobs, force, hwaccel, coarse, shard, exclude, signal, ...sampling } = {}) {
       checkCount('jobs', jobs)
-      // They answer while the rest loads; what is wrong with them is told where they are needed.
+      const [{ ffmpegVersions }, { findFiles }, { expectWholeFrames, samplingSettings }, { ingest }] =
+        await Promise.all([
+          import('./video/ffmpeg.ts'),
+          import('./files/find.ts'),
+          import('./ingest/sampling.ts'),
+          import('./ingest/ingest.ts'),
+        ])
+      // They answer while the rest loads; what is wrong with them is said where they are needed.
       ffmpegVersions().catch(() => {})
       const settings = samplingSettings(sampling)
       if (coarse) expectWholeFrames(settings)
@@ -112,14 +118,106 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       await collection.openForWriting(signal)
       yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
     },
-    search: (query, options) => searchWords(collection, query, options),
-    videos: async () => existing().records(),
-    remove: async (paths) => forget(existing(), paths),
-    prune: async (options = {}) => prune(existing(), options),
-    close,
+    search: async (query, options) => {
+      const { searchWords } = await import('./search/query.ts')
+      return searchWords(collection, query, options)
+    },
   }
 }
 
 const tryPicture = async (encoder: Encoder, signal: AbortSignal | undefined): Promise<void> => {
   await encoder.encodePictures(new Uint8Array(encoder.model.image.size ** 2 * 3), { signal })
 }
+
+/**
+ * Opens a collection to look through its videos, without its model: that need not be on this machine.
+ *
+ * @throws CollectionMissingError if nothing was ever indexed
+ */
+export const openVideos = async (options: SettingsOptions = {}): Promise<Videos> => {
+  const { store: location, collection, apiKey } = settingsFrom(options)
+  const store = await openStore(location, { collection, apiKey })
+  return videosOf(
+    () => store,
+    () => store.close(),
+  )
+}
+
+const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => ({
+  videos: async () => existing().records(),
+  remove: async (paths) => (await import('./ingest/forget.ts')).forget(existing(), paths),
+  prune: async (options = {}) => (await import('./ingest/forget.ts')).prune(existing(), options),
+  close,
+})
+
+/** Moves a collection to another model, from the files of its videos; see {@link Reindexed}. */
+export async function* reindex(options: ReindexOptions): AsyncGenerator<IngestEvent, Reindexed> {
+  return yield* (await import('./reindex.ts')).reindex(options)
+}
+
+/** Hands out the frames of a video as they are decoded. @throws NotAVideoError, DamagedVideoError after the last good one */
+export async function* frames(path: string, options: FramesOptions): AsyncGenerator<Frame, void> {
+  yield* (await import('./video/frames.ts')).frames(path, options)
+}
+
+/** A function that is loaded when it is first called. */
+const lazy =
+  <Given extends unknown[], Result>(load: () => Promise<(...given: Given) => Result | Promise<Result>>) =>
+  async (...given: Given): Promise<Result> =>
+    (await load())(...given)
+
+/** What a file says of its video. */
+export const probe = lazy(async () => (await import('./video/probe.ts')).probe)
+
+/** The picture that a video shows at a time in seconds. */
+export const frame = lazy(async () => (await import('./video/still.ts')).frame)
+
+/** Writes that picture into a file; its ending says in which format. */
+export const writeFrame = lazy(async () => (await import('./render/output.ts')).writeFrame)
+
+/** Writes what a search found as pictures, or as one contact sheet. */
+export const writePictures = lazy(async () => (await import('./render/output.ts')).writePictures)
+
+/** Makes sure that pictures can be written to these places, before any work is done for them. */
+export const checkOutputs = lazy(async () => (await import('./render/output.ts')).checkOutputs)
+
+export type MigrateOptions = SettingsOptions & { readonly dryRun?: boolean; readonly signal?: AbortSignal }
+
+export type Migrated = { readonly collection: string; readonly steps: readonly MigrationStep[] }
+
+/**
+ * Brings the schema of a collection on a Qdrant server up to date.
+ *
+ * @returns the collection and the steps that were applied, or with `dryRun` those that would be
+ * @throws UsageError for an embedded store, which keeps its schema itself
+ */
+export const migrate = async ({ dryRun, signal, ...options }: MigrateOptions = {}): Promise<Migrated> => {
+  const { store, collection, apiKey } = settingsFrom(options)
+  if (!isServer(store)) {
+    throw new UsageError(`The embedded store in ${store} keeps its schema itself: there is nothing to migrate`, {
+      remedy: 'Name a server: vidgrep migrate --store http://localhost:6333',
+    })
+  }
+  const { migrate } = await import('./store/qdrant/migrations.ts')
+  return { collection, steps: await migrate(store, { collection, dryRun, signal, apiKey }) }
+}
+
+/** Checks the machine, the settings, ffmpeg, the model and the store. */
+export const examine = lazy(async () => (await import('./doctor.ts')).examine)
+
+/** The models on this machine. */
+export const models = {
+  list: lazy(async () => (await import('./models/list.ts')).listModels),
+  find: lazy(async () => (await import('./models/load.ts')).findModel),
+  /** Those of the manifest that can be pulled. */
+  pullable: async () => (await (await import('./models/disk.ts')).knownModels()).filter(({ source }) => source),
+  plan: lazy(async () => (await import('./models/pull/plan.ts')).planPull),
+  pull: lazy(async () => (await import('./models/pull/pull.ts')).pullModel),
+  verify: lazy(async () => (await import('./models/manage.ts')).verifyModel),
+  remove: lazy(async () => (await import('./models/manage.ts')).removeModel),
+  path: lazy(async () => (await import('./models/manage.ts')).modelPath),
+  add: lazy(async () => (await import('./models/manage.ts')).addModel),
+}
+
+// The article's names.
+export { frame as video_frame, frames as video_frames }

@@ -1,52 +1,44 @@
-import { join, resolve } from 'node:path'
-import envPaths from 'env-paths'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
 import { UsageError } from './errors.ts'
 
 /** Name of the collection where none is given. */
 export const defaultCollection = 'vidgrep'
 
-/** Where data and cache lie: `VIDGREP_HOME`, else the system's own places (XDG on Linux). */
-export const folders = (environment = process.env): { readonly data: string; readonly cache: string } => {
-  const home = environment.VIDGREP_HOME
-  if (home) return { data: resolve(home, 'data'), cache: resolve(home, 'cache') }
-  const { data, cache } = envPaths('vidgrep', { suffix: '' })
-  return { data, cache }
+/** Where to store and search, and with which model. What is left out comes from the environment, else from the default. */
+export type SettingsOptions = {
+  /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
+  readonly store?: string
+  /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
+  readonly collection?: string
+  /** Name or folder of a model, or `hf:ORG/NAME[@REVISION]`. Default: `VIDGREP_MODEL`, else the collection's own, else the starter model. */
+  readonly model?: string
+  /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
+  readonly apiKey?: string
+  /** What the model computes on; one that is named is never replaced by another. Default: `VIDGREP_DEVICE`, else the best that works. */
+  readonly device?: DeviceChoice
 }
 
 export type Settings = {
-  /** Folder of an embedded store, or the address of a Qdrant server. */
+  /** Absolute folder of an embedded store, or the address of a Qdrant server. */
   readonly store: string
   readonly collection: string
   /** Name or folder of a model; `undefined`: the collection's own, else the default. */
-  readonly model: string | undefined
-  readonly apiKey: string | undefined
-  /** What the models compute on. */
+  readonly model?: string
+  readonly apiKey?: string
   readonly device: DeviceChoice
 }
 
-/**
- * What is in force: what the caller gave, then the environment, then the default.
- *
- * @throws UsageError if there is no such device
- */
-export const settingsFrom = (
-  given: {
-    readonly store?: string
-    readonly collection?: string
-    readonly model?: string
-    readonly apiKey?: string
-    readonly device?: string
-  },
-  environment = process.env,
-): Settings => {
-  const store =
-    given.store || environment.VIDGREP_STORE || environment.QDRANT_URL || join(folders(environment).data, 'store')
+/** @throws UsageError if there is no such device, or no place for the data */
+export const settingsFrom = (options: SettingsOptions, environment = process.env): Settings => {
+  const { VIDGREP_STORE, QDRANT_URL, VIDGREP_COLLECTION, VIDGREP_MODEL, QDRANT_API_KEY, VIDGREP_DEVICE } = environment
+  const store = options.store || VIDGREP_STORE || QDRANT_URL || join(folders(environment).data, 'store')
   return {
     store: isServer(store) ? store : resolve(store),
-    collection: given.collection || environment.VIDGREP_COLLECTION || defaultCollection,
-    model: given.model || environment.VIDGREP_MODEL || undefined,
-    apiKey: given.apiKey || environment.QDRANT_API_KEY || undefined,
-    device: deviceChoice(given.device || environment.VIDGREP_DEVICE || 'auto'),
+    collection: options.collection || VIDGREP_COLLECTION || defaultCollection,
+    model: options.model || VIDGREP_MODEL || undefined,
+    apiKey: options.apiKey || QDRANT_API_KEY || undefined,
+    device: deviceChoice(options.device || VIDGREP_DEVICE || 'auto'),
   }
 }
 
@@ -68,5 +60,39 @@ export const deviceChoice = (name: string): DeviceChoice => {
   if (found) return found
   throw new UsageError(`Expected one of the devices ${deviceChoices.join(', ')}, got "${name}"`, {
     remedy: 'Leave out --device and VIDGREP_DEVICE to use the best one that works',
+  })
+}
+
+/** Where data and cache are kept: `VIDGREP_HOME`, else the system's own places (XDG on Linux). */
+export const folders = (environment = process.env): { readonly data: string; readonly cache: string } => {
+  const { VIDGREP_HOME, LOCALAPPDATA, XDG_DATA_HOME, XDG_CACHE_HOME } = environment
+  if (VIDGREP_HOME) return { data: resolve(VIDGREP_HOME, 'data'), cache: resolve(VIDGREP_HOME, 'cache') }
+  if (process.platform === 'win32') {
+    const local = join(LOCALAPPDATA || join(homeFolder(), 'AppData', 'Local'), 'vidgrep')
+    return { data: join(local, 'Data'), cache: join(local, 'Cache') }
+  }
+  if (process.platform === 'darwin') {
+    const library = join(homeFolder(), 'Library')
+    return { data: join(library, 'Application Support', 'vidgrep'), cache: join(library, 'Caches', 'vidgrep') }
+  }
+  return { data: xdgFolder(XDG_DATA_HOME, '.local/share'), cache: xdgFolder(XDG_CACHE_HOME, '.cache') }
+}
+
+/** The specification has relative paths ignored: https://specifications.freedesktop.org/basedir-spec/latest/ */
+const xdgFolder = (given: string | undefined, inHome: string): string =>
+  join(given && isAbsolute(given) ? given : join(homeFolder(), inHome), 'vidgrep')
+
+/** A user id that the system has no entry for, as in some containers, has no home folder. */
+const homeFolder = (): string => {
+  let cause: unknown
+  try {
+    const home = homedir()
+    if (home) return home
+  } catch (error) {
+    cause = error
+  }
+  throw new UsageError('Expected a home folder for data and models, but this user has none', {
+    remedy: 'Set HOME, or set VIDGREP_HOME to a folder for data and models',
+    cause,
   })
 }

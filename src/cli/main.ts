@@ -3,36 +3,74 @@
 // every 100,000 points, with two heaps by 120 (https://man7.org/linux/man-pages/man3/mallopt.3.html). Large blocks kept
 // out of them as well would save a third of that, and cost each scan of 100,000 points 130 ms (docs/scale.md).
 import { readFileSync } from 'node:fs'
-import yargs, { type CommandModule } from 'yargs'
-import { hideBin } from 'yargs/helpers'
-import { UsageError } from '../errors.ts'
-import { report } from './run.ts'
-import { withSuggestion } from './suggest.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
-const words = hideBin(process.argv)
+import { closest, distance } from 'fastest-levenshtein'
+import yargs from 'yargs'
+import { hideBin, Parser } from 'yargs/helpers'
+import { UsageError } from '../index.ts'
+import type { Command } from './options.ts'
+import { type Context, type ExitCode, exitCodes, run } from './run.ts'
 
 /** In the order of the help. */
-const commands: Readonly<Record<string, () => Promise<unknown>>> = {
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
   index: async () => (await import('./commands/index.ts')).indexCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
   remove: async () => (await import('./commands/remove.ts')).removeCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   frame: async () => (await import('./commands/frame.ts')).frameCommand,
-  models: async () => (await import('./commands/models/models.ts')).modelsCommand,
+  models: async () => (await import('./commands/models.ts')).modelsCommand,
   reindex: async () => (await import('./commands/reindex.ts')).reindexCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
 }
 
+const remedy = 'See: vidgrep --help'
+
+const program = async (words: readonly string[], context: Context): Promise<ExitCode> => {
+  const loaded = await Promise.all(needed(words[0]).map((load) => load()))
+  let exitCode: ExitCode = exitCodes.done
+  const parser = yargs([...words], currentFolder())
+    .scriptName('vidgrep')
+    .usage('$0 <command>\n\nType what you want to see, get the video and the second where it happens.')
+    .demandCommand(1, 'Say what to do: vidgrep index FOLDER, then vidgrep search "a red car".')
+    .example('$0 index ~/footage', 'once, and again after adding files')
+    .example('$0 search "a red car"', 'as often as you like')
+    .recommendCommands()
+    .strict()
+    .middleware(unprotect, true)
+    .check(expectSense)
+    .version(version())
+    .wrap(Math.min(110, process.stdout.columns ?? 80))
+    .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(explained(message, words, loaded), { remedy })
+    })
+  for (const command of loaded) {
+    command.add(parser, context, (code) => {
+      exitCode = code
+    })
+  }
+  await parser.parseAsync()
+  return exitCode
+}
+
 /** The command that comes first, as a rule; all of them where help or a suggestion may be needed. */
-const needed = async (): Promise<readonly CommandModule[]> => {
-  const first = words[0] !== undefined && Object.hasOwn(commands, words[0]) ? commands[words[0]] : undefined
-  const loads = first ? [first] : Object.values(commands)
-  return (await Promise.all(loads.map((load) => load()))) as CommandModule[]
+const needed = (first = '') => {
+  const command = Object.hasOwn(commands, first) ? commands[first] : undefined
+  return command ? [command] : Object.values(commands)
+}
+
+const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+
+/** yargs asks for it at once; where it was deleted, help is to be had all the same. */
+const currentFolder = (): string => {
+  try {
+    return process.cwd()
+  } catch {
+    return '/'
+  }
 }
 
 /** Options that may be given several times, and words without an option. */
@@ -42,36 +80,53 @@ const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'excl
 const expectSense = (args: Readonly<Record<string, unknown>>): true => {
   for (const [name, value] of Object.entries(args)) {
     const option = name.length > 1 ? `--${name}` : `-${name}`
-    const remedy = 'See: vidgrep --help'
     if (Number.isNaN(value)) throw new UsageError(`Expected a number for ${option}`, { remedy })
     if (Array.isArray(value) && !lists.has(name)) throw new UsageError(`Expected ${option} only once`, { remedy })
   }
   return true
 }
 
-const parser = yargs(words)
-  .scriptName('vidgrep')
-  .usage('$0 <command>\n\nType what you want to see, get the video and the second where it happens.')
-  .command((await needed()) as CommandModule[])
-  .demandCommand(1, 'Say what to do: vidgrep index FOLDER, then vidgrep search "a red car".')
-  .example('$0 index ~/footage', 'once, and again when files were added')
-  .example('$0 search "a red car"', 'as often as you like')
-  .recommendCommands()
-  .strict()
-  .check(expectSense)
-  .version(version)
-  .wrap(Math.min(110, process.stdout.columns ?? 80))
-  .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
-  .fail((message, error) => {
-    throw error ?? new UsageError(withSuggestion(message, knownOptions()), { remedy: 'See: vidgrep --help' })
-  })
-
-/** What the parser knows of the command at hand; its types keep quiet about it. */
-const knownOptions = (): readonly string[] =>
-  Object.keys((parser as unknown as { getOptions(): { key: object } }).getOptions().key)
-
-try {
-  await parser.parseAsync()
-} catch (error) {
-  process.exitCode = report(error, words.includes('--json'))
+/**
+ * Words after `--` are no options, but yargs parses those of a command once more and takes them for such. A character
+ * that no argument can hold keeps their dash from it.
+ */
+const protect = (words: readonly string[]): readonly string[] => {
+  const end = words.indexOf('--')
+  if (end < 0) return words
+  return [...words.slice(0, end), ...words.slice(end + 1).map((word) => (word.startsWith('-') ? `\0${word}` : word))]
 }
+
+const unprotect = (args: Record<string, unknown>): void => {
+  const bare = (value: unknown) => (typeof value === 'string' && value.startsWith('\0') ? value.slice(1) : value)
+  for (const [name, value] of Object.entries(args)) args[name] = Array.isArray(value) ? value.map(bare) : bare(value)
+}
+
+/** Letters by which a misspelt option may differ from the one that was meant. */
+const mostSlips = 3
+
+/** Says of what the parser does not know whether it is an option or a word, and which option was probably meant. */
+const explained = (message: string, words: readonly string[], loaded: readonly Command[]): string => {
+  const unknown = /^Unknown arguments?: (.+)$/s.exec(message)?.[1]?.split(', ')
+  if (!unknown) return message.replaceAll('\n', ' ')
+  const given = new Set(words.map((word) => /^--?(?:no-)?([^=]+)/.exec(word)?.[1]))
+  const names = [...loaded.flatMap(({ optionNames }) => optionNames), 'help', 'version'].filter(
+    ({ length }) => length > 1,
+  )
+  const options = unknown
+    .filter((name) => given.has(name))
+    .map((name) => {
+      const nearest = closest(name, names)
+      const isNear = distance(name, nearest) <= Math.min(mostSlips, name.length / 2)
+      return `Unknown option: --${name}${isNear ? `. Did you mean --${nearest}?` : ''}`
+    })
+  return options.length > 0 ? options.join('; ') : `Expected no more words, got: ${unknown.join(', ')}`
+}
+
+/** Known before anything is parsed, so that an error of the parser is JSON too where JSON was asked for. */
+const wantsJson = (words: readonly string[]): boolean => {
+  const { json } = Parser([...words], { boolean: ['json'] })
+  return [json].flat().at(-1) === true
+}
+
+const words = protect(hideBin(process.argv))
+await run(wantsJson(words), (context) => program(words, context))

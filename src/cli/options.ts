@@ -1,82 +1,139 @@
-import type { Argv } from 'yargs'
-import type { OpenIndexOptions } from '../index.ts'
-import { type DeviceChoice, deviceChoices } from '../settings.ts'
+import type { ArgumentsCamelCase, Argv, InferredOptionTypes, Options } from 'yargs'
+import { deviceChoices, type Index, type OpenIndexOptions, openIndex, openVideos, type Videos } from '../index.ts'
+import { type Context, type ExitCode, warn } from './run.ts'
 
-export type StoreArguments = {
-  readonly store?: string
-  readonly collection?: string
-  readonly model?: string
-  readonly device?: DeviceChoice
+export type Command = {
+  /** Names of its options without dashes. */
+  readonly optionNames: readonly string[]
+  /** Adds the command to the parser. When it is called and has ended, `onExit` gets its exit code. */
+  add(yargs: Argv, context: Context, onExit: (code: ExitCode) => void): void
 }
 
-/** Where to store and search, and with which model: the same for all commands. */
-export const storeOptions = <T>(yargs: Argv<T>) =>
-  yargs
-    .option('store', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Folder of the embedded store, or address of a Qdrant server',
-      defaultDescription: 'VIDGREP_STORE, QDRANT_URL or the data folder',
-    })
-    .option('collection', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'What is searched together',
-      defaultDescription: 'VIDGREP_COLLECTION or vidgrep',
-    })
+export type NamedOptions = Readonly<Record<string, Options>>
 
-export const modelOption = <T>(yargs: Argv<T>) =>
-  yargs.option('model', {
+type CommandDescription<O extends NamedOptions, Arguments> = {
+  /** As yargs writes it, with the positionals: `frame <video> <time>`. */
+  readonly command: string | readonly string[]
+  readonly describe: string
+  readonly options: O
+  /** Adds the positionals and the examples. */
+  readonly builder: (yargs: Argv<InferredOptionTypes<O>>) => Argv<Arguments>
+  readonly run: (args: ArgumentsCamelCase<Arguments>, context: Context) => Promise<ExitCode>
+}
+
+/** A command whose arguments have the types of its options and positionals. */
+export const defineCommand = <const O extends NamedOptions, Arguments>({
+  command,
+  describe,
+  options,
+  builder,
+  run,
+}: CommandDescription<O, Arguments>): Command => ({
+  optionNames: Object.keys(options),
+  add: (yargs, context, onExit) =>
+    yargs.command(
+      command,
+      describe,
+      (yargs) => builder(yargs.options(options)),
+      async (args) => onExit(await run(args, context)),
+    ),
+})
+
+/** Where to store and search. */
+export const storeOptions = {
+  store: {
     type: 'string',
     requiresArg: true,
-    describe: 'Name of a model, hf:ORG/NAME for one of the hub, or a folder with a model.json',
-    defaultDescription: "VIDGREP_MODEL, the collection's own or starter",
-  })
+    describe: 'Folder of the embedded store, or address of a Qdrant server',
+    defaultDescription: 'VIDGREP_STORE, QDRANT_URL or the data folder',
+  },
+  collection: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Collection: what is searched together',
+    defaultDescription: 'VIDGREP_COLLECTION or vidgrep',
+  },
+} as const satisfies NamedOptions
 
-export const deviceOption = <T>(yargs: Argv<T>) =>
-  yargs.option('device', {
+export const modelOption = {
+  model: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Name of a model, hf:ORG/NAME on the Hugging Face hub, or a folder with a model.json',
+    defaultDescription: "VIDGREP_MODEL, the collection's own or starter",
+  },
+} as const satisfies NamedOptions
+
+export const deviceOption = {
+  device: {
     choices: deviceChoices,
     requiresArg: true,
-    describe: 'What the model computes on; one that is named is never replaced by another',
+    describe: 'Device that runs the model; one that you name is never replaced by another',
     defaultDescription: 'VIDGREP_DEVICE or auto, the best that works',
-  })
-
-export type EncodingArguments = { readonly jobs?: number; readonly threads?: number; readonly batch?: number }
+  },
+} as const satisfies NamedOptions
 
 /** How fast videos are decoded and encoded. */
-export const encodingOptions = <T>(yargs: Argv<T>) =>
-  yargs
-    .option('jobs', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Videos decoded at once',
-      defaultDescription: 'one a core, at most 4',
-    })
-    .option('threads', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Threads of the encoder',
-      defaultDescription: 'one a core',
-    })
-    .option('batch', {
-      type: 'number',
-      requiresArg: true,
-      describe: 'Patches encoded at once',
-      defaultDescription: "the model's own, mostly 4; 16 on a GPU",
-    })
+export const encodingOptions = {
+  jobs: {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Videos to decode at once',
+    defaultDescription: 'one per core, at most 4',
+  },
+  threads: {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Threads of the encoder',
+    defaultDescription: 'one per core',
+  },
+  batch: {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Patches to encode at once',
+    defaultDescription: "the model's own, mostly 4; 16 on a GPU",
+  },
+} as const satisfies NamedOptions
 
-export const jsonOption = <T>(yargs: Argv<T>) =>
-  yargs.option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+export const quietOption = {
+  quiet: { alias: 'q', type: 'boolean', default: false, describe: 'Print problems only' },
+} as const satisfies NamedOptions
 
-/** What the arguments say of opening a collection; what they leave out stays out. */
-export const openOptions = (args: StoreArguments & Omit<EncodingArguments, 'jobs'>): OpenIndexOptions => {
-  const { store, collection, model, device, threads, batch } = args
-  return {
-    ...(store === undefined ? {} : { store }),
-    ...(collection === undefined ? {} : { collection }),
-    ...(model === undefined ? {} : { model }),
-    ...(device === undefined ? {} : { device }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(batch === undefined ? {} : { batchSize: batch }),
+export const jsonOption = {
+  json: { type: 'boolean', default: false, describe: 'Print JSON' },
+} as const satisfies NamedOptions
+
+type OpenArguments = Pick<OpenIndexOptions, 'store' | 'collection' | 'model' | 'device' | 'threads'> & {
+  readonly batch?: number
+}
+
+/** What the arguments say about opening a collection. */
+export const openOptions = ({ store, collection, model, device, threads, batch }: OpenArguments): OpenIndexOptions => ({
+  store,
+  collection,
+  model,
+  device,
+  threads,
+  batchSize: batch,
+})
+
+/** Opens a collection for as long as `use` runs. */
+export const withIndex = async <T>(args: OpenArguments, use: (index: Index) => Promise<T>): Promise<T> => {
+  const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards it works offline …`)
+  return useAndClose(await openIndex({ ...openOptions(args), onFetch }), use)
+}
+
+/** The same for its list of videos alone, which needs no model. */
+export const withVideos = async <T>(args: OpenArguments, use: (videos: Videos) => Promise<T>): Promise<T> =>
+  useAndClose(await openVideos(openOptions(args)), use)
+
+const useAndClose = async <R extends { close(): Promise<void> }, T>(
+  opened: R,
+  use: (opened: R) => Promise<T>,
+): Promise<T> => {
+  try {
+    return await use(opened)
+  } finally {
+    await opened.close()
   }
 }

@@ -1,48 +1,52 @@
-import { VidgrepError } from '../errors.ts'
-import { ModelMismatchError } from '../store/store.ts'
+import { ModelMismatchError, VidgrepError } from '../index.ts'
 
 /** What the shell gets to see. */
 export const exitCodes = { done: 0, error: 1, usage: 2, someFailed: 3, interrupted: 130 } as const
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
+export type Context = { readonly signal: AbortSignal }
+
 /** How long a command may take to end after Ctrl-C before it is ended: what it could keep, it has kept by then. */
 const graceMs = 1800
 
-const interrupted = 'Interrupted. What is done is kept; run the same command to go on.'
-
-export type Context = { readonly signal: AbortSignal }
-
 /**
- * Runs a command from start to exit: Ctrl-C becomes an abort signal, an error becomes a message and an exit code.
+ * Runs the program from start to exit: Ctrl-C becomes an abort signal, an error becomes a message and an exit code.
  * Nothing else in the program sets the exit code.
  */
-export const run = async (json: boolean, command: (context: Context) => Promise<ExitCode>): Promise<void> => {
+export const run = async (json: boolean, program: (context: Context) => Promise<ExitCode>): Promise<void> => {
   const interrupt = new AbortController()
+  const exitInterrupted = (): never => {
+    printError(json, {
+      code: 'interrupted',
+      message: 'Interrupted. What is done is kept.',
+      remedy: 'Run the same command again to go on',
+    })
+    process.exit(exitCodes.interrupted)
+  }
   const onSignal = (): void => {
     if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
     interrupt.abort()
-    setTimeout(() => {
-      warn(interrupted)
-      process.exit(exitCodes.interrupted)
-    }, graceMs).unref()
+    setTimeout(exitInterrupted, graceMs).unref()
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // `vidgrep search … | head` closes the pipe: there is nobody left to tell.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `vidgrep search … | head` closes the pipe: nobody reads on.
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
-    throw error
+    printError(json, {
+      code: 'output',
+      message: `Cannot write the results to standard output: ${systemReason(error) ?? error.message}`,
+      remedy: 'Send them somewhere else',
+    })
+    process.exit(exitCodes.error)
   })
   // Whoever stops listening to the progress does not stop the work.
   process.stderr.on('error', () => {})
   try {
-    process.exitCode = await command({ signal: interrupt.signal })
+    process.exitCode = await program({ signal: interrupt.signal })
   } catch (error) {
-    if (interrupt.signal.aborted) {
-      warn(interrupted)
-      process.exit(exitCodes.interrupted)
-    }
+    if (interrupt.signal.aborted) exitInterrupted()
     process.exitCode = report(error, json)
   } finally {
     process.off('SIGINT', onSignal)
@@ -51,29 +55,68 @@ export const run = async (json: boolean, command: (context: Context) => Promise<
 }
 
 /** Says what went wrong on stderr. A bug keeps its stack, a user's error gets its remedy. */
-export const report = (error: unknown, json: boolean): ExitCode => {
-  if (!(error instanceof VidgrepError)) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    if (json) printError('internal', text, 'This is a bug in vidgrep: please report it with this text')
-    else warn(`This is a bug in vidgrep, please report it:\n${text}`)
+const report = (error: unknown, json: boolean): ExitCode => {
+  if (error instanceof VidgrepError) {
+    printError(json, error)
+    return error.code === 'usage' || error instanceof ModelMismatchError ? exitCodes.usage : exitCodes.error
+  }
+  const reason = error instanceof Error ? systemReason(error) : undefined
+  if (reason !== undefined) {
+    printError(json, { code: 'system', message: capitalised(reason), remedy: 'Mend that, then run the command again' })
     return exitCodes.error
   }
-  if (json) printError(error.code, error.message, error.remedy)
-  else warn(`${error.message}\n${error.remedy}`)
-  return error.code === 'usage' || error instanceof ModelMismatchError ? exitCodes.usage : exitCodes.error
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  if (json) printError(json, { code: 'internal', message: text, remedy: 'This is a bug in vidgrep: please report it' })
+  else for (const line of ['This is a bug in vidgrep, please report it:', ...text.split('\n')]) warn(line)
+  return exitCodes.error
 }
 
-const printError = (code: string, message: string, remedy: string): void =>
-  warn(JSON.stringify({ error: { code, message, remedy } }))
+/** Faults of the machine that may come up anywhere and are nobody's bug. */
+const systemReason = (error: NodeJS.ErrnoException): string | undefined => {
+  const { code, path = '' } = error
+  const at = path && `: ${path}`
+  if (error.syscall === 'uv_cwd' || /^ENOENT: .*uv_cwd/.test(error.message))
+    return 'the current folder no longer exists'
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `no space left on the disk${at}`
+  if (code === 'EROFS') return `the file system is read-only${at}`
+  if (code === 'EIO') return `the disk reports an input/output error${at}`
+  if (code === 'EMFILE' || code === 'ENFILE') return `too many files are open${at}`
+  return undefined
+}
 
-/** Results go to stdout. */
+const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+type PrintedError = { readonly code: string; readonly message: string; readonly remedy: string }
+
+const printError = (json: boolean, { code, message, remedy }: PrintedError): void => {
+  if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`)
+  else for (const line of [message, remedy]) warn(line)
+}
+
+/** A line of the results, on stdout. */
 export const print = (line = ''): void => {
-  process.stdout.write(`${line}\n`)
+  process.stdout.write(`${visible(line)}\n`)
 }
 
-export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
+/** Results for programs: names stay exactly as they are. */
+export const printJson = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
 
-/** Everything that is not the result goes to stderr. */
+/** A line of everything that is not a result, on stderr. */
 export const warn = (line: string): void => {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${visible(line)}\n`)
 }
+
+/**
+ * Text for people in which nothing drives the terminal, ends the line or turns its direction, whatever a file is called:
+ * such characters are shown as `\x1b`, `\n` or `\u202e`.
+ */
+export const visible = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) => {
+    const code = character.codePointAt(0)!
+    const named = { 9: '\\t', 10: '\\n', 13: '\\r' }[code]
+    return (
+      named ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`)
+    )
+  })

@@ -4,7 +4,7 @@ import picomatch from 'picomatch'
 import { UsageError } from '../errors.ts'
 
 /**
- * The paths of a collection's videos that at least one glob names, for `PointFilter.paths`.
+ * The videos that lie at a path which at least one glob names, each with the first such path.
  *
  * - A glob with no root matches from the current folder, and also any end of a path: `*.mp4` finds the name in every
  *   folder, `holiday/**` in every folder called `holiday`, and `**\/2023/*.mov` says so aloud.
@@ -15,18 +15,24 @@ import { UsageError } from '../errors.ts'
  * - Accents may be written either way: as one character with their letter (NFC) or as one of their own (NFD).
  *
  * @param cwd absolute folder that relative globs start from
- * @returns absolute, without doubles, in the records' order; all paths when there is no glob
+ * @returns absolute paths by video, in the records' order; every video that lies somewhere when there is no glob
  * @throws UsageError if a glob is empty
  */
-export const filterPaths = (
-  records: readonly { readonly files: readonly { readonly path: string }[] }[],
+export const matchPaths = (
+  records: readonly Placed[],
   globs: readonly string[],
   cwd: string = process.cwd(),
-): readonly string[] => {
+): ReadonlyMap<string, string> => {
   const matchers = globs.map((glob) => pathMatcher(glob, cwd))
-  const paths = new Set(records.flatMap(({ files }) => files.map(({ path }) => path)))
-  return [...paths].filter((path) => matchers.length === 0 || matchers.some((matches) => matches(path)))
+  const found = new Map<string, string>()
+  for (const { video, files } of records) {
+    const file = files.find(({ path }) => matchers.length === 0 || matchers.some((matches) => matches(path)))
+    if (file) found.set(video, file.path)
+  }
+  return found
 }
+
+type Placed = { readonly video: string; readonly files: readonly { readonly path: string }[] }
 
 type Matcher = (path: string) => boolean
 

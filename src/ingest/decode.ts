@@ -52,7 +52,8 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
     video = await fingerprint(path, { signal })
   } catch (error) {
     signal.throwIfAborted()
-    return yield failed(path, error instanceof Error ? error.message : String(error), startedMs)
+    if (!(error instanceof VidgrepError)) throw error
+    return yield failed(path, error.message, startedMs)
   }
 
   const known = running.get(video)

@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts'
 import { isGone } from '../files/files.ts'
-import { filterPaths } from '../files/paths.ts'
+import { matchPaths } from '../files/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { dropIfHomeless } from './catalogue.ts'
 
@@ -11,17 +11,17 @@ import { dropIfHomeless } from './catalogue.ts'
  */
 export const forget = async (store: Store, globs: readonly string[]): Promise<readonly VideoRecord[]> => {
   const records = await store.records()
-  const paths = new Set<string>()
+  const named = new Set<string>()
   for (const glob of globs) {
-    const matching = filterPaths(records, [glob])
-    if (matching.length === 0) {
+    const matching = matchPaths(records, [glob])
+    if (matching.size === 0) {
       throw new UsageError(`No video of the collection lies at ${glob}`, {
         remedy: 'See what there is: vidgrep videos',
       })
     }
-    for (const path of matching) paths.add(path)
+    for (const video of matching.keys()) named.add(video)
   }
-  const gone = records.filter(({ files }) => files.some(({ path }) => paths.has(path)))
+  const gone = records.filter(({ video }) => named.has(video))
   for (const { video } of gone) await store.deleteVideo(video)
   await store.optimize()
   return gone

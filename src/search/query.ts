@@ -64,13 +64,14 @@ export const searchWords = async (
     n,
     thresholdScore: threshold,
     gapSeconds,
-    filter: { paths, afterSeconds, beforeSeconds },
+    paths,
+    filter: { afterSeconds, beforeSeconds },
     signal,
   })
   return { query, model: model.id, collection: store.collection.name, threshold, unknown, ...found }
 }
 
 const pathsOf = async ({ existing }: Searched, globs: readonly string[], signal: AbortSignal | undefined) => {
-  const [{ filterPaths }, records] = await Promise.all([import('../files/paths.ts'), existing().records({ signal })])
-  return filterPaths(records, globs)
+  const [{ matchPaths }, records] = await Promise.all([import('../files/paths.ts'), existing().records({ signal })])
+  return matchPaths(records, globs)
 }

@@ -31,6 +31,8 @@ export type MomentSearch = {
   readonly thresholdScore?: number
   /** Seconds that two moments of one video are apart at least. @default 0.1 */
   readonly gapSeconds?: number
+  /** Only these videos, shown at these paths. */
+  readonly paths?: ReadonlyMap<string, string>
   readonly filter?: PointFilter
   readonly signal?: AbortSignal
 }
@@ -58,9 +60,10 @@ const refillFactor = 4
  * @throws UsageError if `n`, the threshold or the gap is out of range
  */
 export const searchMoments = async (search: MomentSearch): Promise<MomentSearchResult> => {
-  const { store, vector, thresholdScore, filter, signal } = search
+  const { store, vector, thresholdScore, paths, signal } = search
   const { n = defaultMoments, gapSeconds = defaultGapSeconds } = search
   checkOptions(n, thresholdScore, gapSeconds)
+  const filter = { ...search.filter, ...(paths ? { videos: [...paths.keys()] } : {}) }
   let hits: readonly Hit[] = []
   let selected: readonly ScoredHit[] = []
   for (let limit = n * hitsPerMoment; ; limit *= refillFactor) {
@@ -71,8 +74,8 @@ export const searchMoments = async (search: MomentSearch): Promise<MomentSearchR
     if (selected.length >= n || hits.length < limit || last === undefined) break
     if (thresholdScore !== undefined && scoreOf(last) < thresholdScore) break
   }
-  const paths = await currentPaths(store, selected, filter?.paths, signal)
-  const moments = selected.map((hit, i) => toMoment(hit, i + 1, paths.get(hit.video) ?? hit.path))
+  const shown = paths ?? (await currentPaths(store, selected, signal))
+  const moments = selected.map((hit, i) => toMoment(hit, i + 1, shown.get(hit.video) ?? hit.path))
   return { moments, bestScore: hits[0] && scoreOf(hits[0]) }
 }
 
@@ -87,26 +90,15 @@ const toMoment = ({ video, t, until, score, patch, box }: ScoredHit, rank: numbe
   box,
 })
 
-/**
- * Where each video lies now: a point remembers one place, its video's record all of them. Among several the first that
- * the filter names is taken, so that a search in one folder answers with paths of that folder.
- */
+/** Where each video lies now: a point remembers where it was indexed, its video's record every place. */
 const currentPaths = async (
   store: Pick<Store, 'record'>,
   hits: readonly ScoredHit[],
-  wanted: readonly string[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, string>> => {
   const videos = [...new Set(hits.map(({ video }) => video))]
   const records = await Promise.all(videos.map((video) => store.record(video, { signal })))
-  const isWanted = new Set(wanted)
-  const paths = new Map<string, string>()
-  for (const record of records) {
-    const files = record?.files ?? []
-    const file = files.find(({ path }) => isWanted.has(path)) ?? files[0]
-    if (record && file) paths.set(record.video, file.path)
-  }
-  return paths
+  return new Map(records.flatMap((record) => (record?.files[0] ? [[record.video, record.files[0].path]] : [])))
 }
 
 const checkOptions = (n: number, thresholdScore: number | undefined, gapSeconds: number): void => {

@@ -100,13 +100,16 @@ export type Collection = {
 export type PointFilter = {
   /** Only these videos (fingerprints). An empty list matches nothing. */
   readonly videos?: readonly string[]
-  /** Only videos that lie at one of these paths (absolute, exact; every path of a video counts). Empty: nothing. */
-  readonly paths?: readonly string[]
   /** Only points that are seen at or after this presentation time in seconds (`until >= afterSeconds`). */
   readonly afterSeconds?: number
   /** Only points that begin at or before this presentation time in seconds (`t <= beforeSeconds`). */
   readonly beforeSeconds?: number
+  /** Not what is seen within one of these stretches. */
+  readonly outside?: readonly Stretch[]
 }
+
+/** A part of a video, both ends included. Presentation times in seconds. */
+export type Stretch = { readonly video: string; readonly from: number; readonly to: number }
 
 export type SearchOptions = {
   /** Most hits wanted. */

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Hint, hintAtClip } from '../../src/cli/hint.ts'
+import { type Hint, hintAtClip } from '../../src/cli/commands/search.ts'
 import { makeClip, temporaryFolder } from '../ingest/indexing.ts'
 import { vidgrep } from './program.ts'
 
@@ -11,12 +11,12 @@ let hint: Hint
 beforeEach(async () => {
   folder = join(await temporaryFolder(), 'data')
   said = []
-  hint = { terminal: true, folder, say: (line) => said.push(line) }
+  hint = { terminal: true, folder, write: (line) => said.push(line) }
 })
 
 describe('the hint at CLIP', () => {
   it('is one line with commands that exist', async () => {
-    await hintAtClip('starter-1', hint)
+    await hintAtClip(hint)
     expect(said).toEqual([
       'CLIP finds far more than the starter model: vidgrep models pull clip-vit-b-32 && vidgrep reindex --model clip-vit-b-32',
     ])
@@ -24,32 +24,31 @@ describe('the hint at CLIP', () => {
   })
 
   it('comes once in a day, and again on the next', async () => {
-    await hintAtClip('starter-1', hint)
-    await hintAtClip('starter-1', hint)
+    await hintAtClip(hint)
+    await hintAtClip(hint)
     expect(said).toHaveLength(1)
     const yesterday = new Date(Date.now() - 25 * 3600 * 1000)
     await utimes(join(folder, 'clip-hint'), yesterday, yesterday)
-    await hintAtClip('starter-1', hint)
+    await hintAtClip(hint)
     expect(said).toHaveLength(2)
   })
 
-  it('does not come with another model, nor where nobody reads it', async () => {
-    await hintAtClip('openai-clip-vit-b-32', hint)
-    await hintAtClip('starter-1', { ...hint, terminal: false })
+  it('does not come where nobody reads it', async () => {
+    await hintAtClip({ ...hint, terminal: false })
     expect(said).toEqual([])
     await expect(readdir(folder)).rejects.toThrow()
   })
 
   it('does not come, and nothing fails, where it cannot be remembered', async () => {
     await writeFile(folder, 'a file where the folder should be')
-    await hintAtClip('starter-1', hint)
+    await hintAtClip(hint)
     expect(said).toEqual([])
   })
 
   it.skipIf(process.getuid?.() === 0)('nor in a folder that may not be written', async () => {
     await mkdir(folder)
     await chmod(folder, 0o500)
-    await hintAtClip('starter-1', hint)
+    await hintAtClip(hint)
     expect(said).toEqual([])
     await chmod(folder, 0o700)
   })

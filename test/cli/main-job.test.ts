@@ -76,9 +76,9 @@ describe('the main job', () => {
     const options = ['--store', store, '--coarse', '--hwaccel', 'nothing of the kind']
     const { code, stderr } = await vidgrep(['index', clip('bunny.mp4'), ...options])
     expect(code).toBe(0)
-    expect(stderr).toMatch(/Not decoded in hardware but in software: 1: .*bunny\.mp4 \(.*nothing of the kind/)
-    expect(stderr.indexOf('All whole frames are in')).toBeLessThan(stderr.indexOf('[1/1]'))
-    expect(stderr).toContain('All whole frames are in')
+    expect(stderr).toMatch(/Decoded in software, not hardware: 1: .*bunny\.mp4 \(.*nothing of the kind/)
+    expect(stderr.indexOf('All whole frames are indexed')).toBeLessThan(stderr.indexOf('[1/1]'))
+    expect(stderr).toContain('All whole frames are indexed')
   })
 
   it('writes the frame of a video', async () => {

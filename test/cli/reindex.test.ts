@@ -31,7 +31,7 @@ describe('reindex', () => {
 
     const moved = await call('reindex', '--model', mine)
     expect(moved.stderr).toMatch(/^\[1\/1\] .*a\.mp4/)
-    expect(moved.stdout).toMatch(/"vidgrep" now has mine-1 in place of starter-1:\n1 videos, 2 frames/)
+    expect(moved.stdout).toMatch(/"vidgrep" now has mine-1 in place of starter-1:\n1 video, 2 frames/)
     expect(moved.code).toBe(0)
 
     const again = await call('reindex', '--model', mine, '--json')

@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { filterPaths, isWithin } from '../../src/files/paths.ts'
+import { isWithin, matchPaths } from '../../src/files/paths.ts'
 
 const paths = {
   beach: '/home/u/holiday/beach.mp4',
@@ -15,12 +15,9 @@ const paths = {
   elsewhere: '/mnt/disk/holiday/snow.mp4',
 }
 
-const records = Object.values(paths).map((path) => ({ files: [{ path, bytes: 1, modifiedMs: 0 }] }))
+const records = Object.entries(paths).map(([video, path]) => ({ video, files: [{ path }] }))
 
-const found = (...globs: string[]) => {
-  const names = new Map(Object.entries(paths).map(([name, path]) => [path, name]))
-  return filterPaths(records, globs, '/home/u').map((path) => names.get(path))
-}
+const found = (...globs: string[]) => [...matchPaths(records, globs, '/home/u').keys()]
 
 describe.skipIf(process.platform === 'win32')('a path glob', () => {
   test.each([
@@ -70,7 +67,7 @@ describe.skipIf(process.platform === 'win32')('a path glob', () => {
   })
 
   test('takes the current folder as it is, also with brackets in its name', () => {
-    expect(filterPaths(records, ['./*.mkv'], '/home/u/we [1] (b)')).toEqual([paths.brackets])
+    expect(matchPaths(records, ['./*.mkv'], '/home/u/we [1] (b)')).toEqual(new Map([['brackets', paths.brackets]]))
   })
 
   test('adds to the others', () => {
@@ -83,24 +80,26 @@ describe.skipIf(process.platform === 'win32')('a path glob', () => {
   })
 })
 
-test('without a glob all paths pass, each once', () => {
-  const twice = [...records, { files: [...records[0]!.files, { path: '/copy.mp4', bytes: 1, modifiedMs: 0 }] }]
-  expect(filterPaths(twice, [], '/home/u')).toEqual([...Object.values(paths), '/copy.mp4'])
+test('of a video in several places the first that a glob names is given, and without a glob the first', () => {
+  const copied = [{ video: 'v', files: ['/a/v.mp4', '/b/v.mp4', '/b/w.mp4'].map((path) => ({ path })) }]
+  expect(matchPaths(copied, ['/b'])).toEqual(new Map([['v', '/b/v.mp4']]))
+  expect(matchPaths(copied, [])).toEqual(new Map([['v', '/a/v.mp4']]))
+  expect(matchPaths([{ video: 'nowhere', files: [] }], [])).toEqual(new Map())
 })
 
 test('an accent finds its name, whichever of the two ways each of them is written', () => {
   const composed = '/home/u/Caf\u00e9/Cre\u0300me.mp4'
   const apart = composed.normalize('NFD')
   for (const stored of [composed, apart]) {
-    const records = [{ files: [{ path: stored }] }]
+    const records = [{ video: 'v', files: [{ path: stored }] }]
     for (const glob of ['Café', 'Crème.mp4', './Café/Crème.mp4', './C*/Cr\u00e8*', '/home/u/Café/**']) {
       for (const form of ['NFC', 'NFD']) {
-        expect(filterPaths(records, [glob.normalize(form)], '/home/u')).toEqual([stored])
+        expect(matchPaths(records, [glob.normalize(form)], '/home/u').get('v')).toBe(stored)
       }
     }
   }
   // The current folder itself may be written with accents apart.
-  expect(filterPaths([{ files: [{ path: composed }] }], ['./*'], '/home/u/Cafe\u0301')).toEqual([composed])
+  expect(matchPaths([{ video: 'v', files: [{ path: composed }] }], ['./*'], '/home/u/Cafe\u0301').size).toBe(1)
 })
 
 describe('a path lies within a folder', () => {

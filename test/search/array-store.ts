@@ -27,7 +27,7 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
       checkVector(vector, dimension, 'Query')
       limits.push(limit)
       return [...points.values()]
-        .filter((point) => passes(point, filter, records))
+        .filter((point) => passes(point, filter))
         .map((point): Hit => {
           const { vector: own, ...payload } = point
           return { ...payload, similarity: own.reduce((sum, x, i) => sum + x * vector[i]!, 0) }
@@ -58,12 +58,8 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
   }
 }
 
-const passes = (point: Point, filter: PointFilter, records: ReadonlyMap<string, VideoRecord>): boolean => {
-  const paths = records.get(point.video)?.files.map(({ path }) => path) ?? [point.path]
-  return (
-    (filter.videos?.includes(point.video) ?? true) &&
-    (filter.paths === undefined || paths.some((path) => filter.paths!.includes(path))) &&
-    point.until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
-    point.t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY)
-  )
-}
+const passes = ({ video, t, until }: Point, filter: PointFilter): boolean =>
+  (filter.videos?.includes(video) ?? true) &&
+  until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
+  t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY) &&
+  !filter.outside?.some((stretch) => stretch.video === video && until >= stretch.from && t <= stretch.to)

@@ -100,11 +100,12 @@ describe('searching for moments', () => {
 
   test('answers with the path that was asked for when a video lies in several places', async () => {
     const store = await storeWith([point('v', 1, 60)], [record('v', '/a/v.mp4', '/b/v.mp4')])
-    const pathWith = async (paths?: string[]) =>
-      (await searchMoments({ store, vector: query, filter: { paths } })).moments.map(({ path }) => path)
+    const pathWith = async (paths?: ReadonlyMap<string, string>) =>
+      (await searchMoments({ store, vector: query, paths })).moments.map(({ path }) => path)
     expect(await pathWith()).toEqual(['/a/v.mp4'])
-    expect(await pathWith(['/b/v.mp4'])).toEqual(['/b/v.mp4'])
-    expect(await pathWith([])).toEqual([])
+    expect(await pathWith(new Map([['v', '/b/v.mp4']]))).toEqual(['/b/v.mp4'])
+    expect(await pathWith(new Map([['w', '/b/w.mp4']]))).toEqual([])
+    expect(await pathWith(new Map())).toEqual([])
   })
 
   test('falls back on the path at the point while a video has no record yet', async () => {

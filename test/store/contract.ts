@@ -300,20 +300,11 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
 
       test.each([
         ['no condition', {}, [1, 2, 3, 4, 5]],
-        ['undefined conditions', { videos: undefined, paths: undefined, afterSeconds: undefined }, [1, 2, 3, 4, 5]],
+        ['undefined conditions', { videos: undefined, afterSeconds: undefined, outside: undefined }, [1, 2, 3, 4, 5]],
         ['one video', { videos: ['a'] }, [1, 2]],
         ['two videos, one of them twice', { videos: ['a', 'c', 'c'] }, [1, 2, 5]],
         ['an unknown video', { videos: ['z'] }, []],
         ['no video', { videos: [] }, []],
-        ['a path', { paths: ['/v/b.mp4'] }, [3, 4]],
-        ['the other path of a copied video', { paths: ['/copy/a.mp4'] }, [1, 2]],
-        ['two paths', { paths: ['/v/a.mp4', '/v/c.mp4'] }, [1, 2, 5]],
-        ['a part of a path', { paths: ['/v/'] }, []],
-        ['no path', { paths: [] }, []],
-        ['a video and its path', { videos: ['a'], paths: ['/v/a.mp4', '/v/b.mp4'] }, [1, 2]],
-        ["a video and another one's path", { videos: ['a'], paths: ['/v/b.mp4'] }, []],
-        ['a video and no path', { videos: ['a'], paths: [] }, []],
-        ['no video and a path', { videos: [], paths: ['/v/a.mp4'] }, []],
         ['after, where a patch stays in view', { afterSeconds: 4 }, [1, 2, 4, 5]],
         ['after, exclusive of what has gone', { afterSeconds: 4.001 }, [2, 4, 5]],
         ['before, inclusive', { beforeSeconds: 0.5 }, [1, 3]],
@@ -321,7 +312,28 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         ['a range', { afterSeconds: 3, beforeSeconds: 6 }, [1, 2, 5]],
         ['an empty range', { afterSeconds: 6, beforeSeconds: 6 }, []],
         ['a range within a video', { videos: ['a', 'b'], afterSeconds: 3, beforeSeconds: 6 }, [1, 2]],
-        ['a range within a path', { paths: ['/v/c.mp4'], afterSeconds: 3, beforeSeconds: 6 }, [5]],
+        ['outside nothing', { outside: [] }, [1, 2, 3, 4, 5]],
+        ['outside a stretch of a video', { outside: [{ video: 'a', from: 4.5, to: 6 }] }, [1, 3, 4, 5]],
+        [
+          'outside a stretch that something reaches into',
+          { outside: [{ video: 'a', from: 4, to: 4.5 }] },
+          [2, 3, 4, 5],
+        ],
+        [
+          'outside two stretches',
+          {
+            outside: [
+              { video: 'b', from: 0, to: 20 },
+              { video: 'c', from: 5, to: 5 },
+            ],
+          },
+          [1, 2],
+        ],
+        [
+          'outside a stretch, within a range',
+          { afterSeconds: 3, outside: [{ video: 'a', from: 5, to: 5 }] },
+          [1, 4, 5],
+        ],
         ['tiny and huge times', { afterSeconds: 1e-7, beforeSeconds: 1e21 }, [1, 2, 3, 4, 5]],
       ])('%s', async (_, filter, seeds) => {
         const ids = await foundIds(store, unitVector(1), { limit: 10, filter })
@@ -338,11 +350,12 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         const video = `quote ' " \\ ${awkwardPath}`
         const odd = await filled([samplePoint(1, { video, path: awkwardPath }), samplePoint(2)])
         await putRecord(odd, sampleRecord(video, { files: [file(awkwardPath)] }))
-        for (const filter of [{ videos: [video] }, { paths: [awkwardPath] }]) {
-          const hits = await odd.search(unitVector(1), { limit: 10, filter })
-          expect(hits.map(({ path }) => path)).toEqual([awkwardPath])
-          expect(hits[0]!.video).toBe(video)
-        }
+        const hits = await odd.search(unitVector(1), { limit: 10, filter: { videos: [video] } })
+        expect(hits).toMatchObject([{ path: awkwardPath, video }])
+        const outside = [{ video, from: 0, to: 9 }]
+        expect(await odd.search(unitVector(1), { limit: 10, filter: { outside } })).toMatchObject([
+          { video: 'video-a' },
+        ])
         expect(await odd.countPoints(video)).toBe(1)
         expect((await odd.pointIds(video)).size).toBe(1)
         expect(await odd.record(video)).toMatchObject({ video, files: [{ path: awkwardPath }] })

@@ -182,7 +182,7 @@ describe('the API key', () => {
     const store = await open({ apiKey: key })
     await store.upsert([samplePoint(1)])
     await putRecord(store, sampleRecord('a'))
-    await store.search(unitVector(1), { limit: 1, filter: { paths: ['/videos/a.mp4'] } })
+    await store.search(unitVector(1), { limit: 1, filter: { videos: ['a'] } })
     expect(server.seen.map(({ headers }) => headers['api-key'])).toEqual(server.seen.map(() => key))
     expect(warn).not.toHaveBeenCalled()
     warn.mockRestore()

@@ -1,5 +1,10 @@
-import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, copyFile, readFile, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { fingerprint } from '../../src/files/fingerprint.ts'
 import { NotAVideoError, UnreadableFileError } from '../../src/files/regular.ts'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
@@ -198,6 +203,31 @@ describe('what is no video', () => {
   })
 
   test('a folder', () => refused(inFolder('.'), /got a folder/))
+
+  test.runIf(process.platform !== 'win32')(
+    'a named pipe, a socket, a device, and links to them: none is opened',
+    async () => {
+      await promisify(execFile)('mkfifo', [inFolder('pipe.mp4')])
+      const server = createServer().listen(inFolder('socket.mp4'))
+      await once(server, 'listening')
+      await symlink(inFolder('pipe.mp4'), inFolder('link.mp4'))
+      try {
+        await refused(inFolder('pipe.mp4'), /got a named pipe/)
+        await refused(inFolder('link.mp4'), /got a named pipe/)
+        await refused(inFolder('socket.mp4'), /got a socket/)
+        await refused('/dev/zero', /got a device/)
+        for (const path of [inFolder('pipe.mp4'), inFolder('link.mp4'), '/dev/zero'])
+          await expect(fingerprint(path)).rejects.toThrow(NotAVideoError)
+      } finally {
+        server.close()
+      }
+    },
+  )
+
+  test('while a link to a video is one', async () => {
+    await symlink(whole, inFolder('way.mp4'))
+    expect((await frame(inFolder('way.mp4'), 1)).width).toBe(160)
+  })
 })
 
 test('a file that is missing or may not be read is said to be', async () => {

@@ -112,3 +112,14 @@ export const difference = (a: ArrayLike<number>, b: ArrayLike<number>): { mean: 
   }
   return { mean: sum / a.length, largest }
 }
+
+/** The ffmpegs and ffprobes that this process has started and that still run: zombies are over. */
+export const runningTools = async (): Promise<readonly string[]> => {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'ppid=,stat=,comm='])
+  const lines = stdout.split('\n').map((line) => line.trim().split(/\s+/))
+  return lines
+    .filter(
+      ([parent, state, name]) => Number(parent) === process.pid && !state?.startsWith('Z') && name?.startsWith('ff'),
+    )
+    .map(String)
+}

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { openDecoder } from '../../src/video/decoder.ts'
 import { findTool } from '../../src/video/ffmpeg.ts'
 import { frames } from '../../src/video/frames.ts'
 import { streamInfo } from '../../src/video/probe.ts'
@@ -145,17 +146,36 @@ describe('a file whose key frames are all that is due', () => {
 })
 
 describe('hardware that cannot be had', () => {
-  test.each(['no such thing', 'auto'])(
-    'asked for as "%s" leaves the frames as they are and says so',
-    async (hwaccel) => {
+  /** Whether hardware decodes this file, as the decoder itself says: it hands out a pixel format of its own then. */
+  const isDecodedInHardware = async (file: string): Promise<boolean> => {
+    const stream = await streamInfo(file, undefined, {})
+    const decoder = openDecoder({ stream, views, hwaccel: 'auto' })
+    for await (const { done } of decoder.frames) done()
+    const { decodedAs } = decoder.outcome().hardware
+    expect(decodedAs).toMatch(/^\w+$/)
+    return decodedAs !== stream.pixelFormat
+  }
+
+  /** All frames that are due are key frames: they are decoded alone. */
+  const camera = () =>
+    makeClip(inFolder('due keys.mp4'), ...testPicture(65, '64x48', '10'), ...h264, '-g', '10', '-sc_threshold', '0')
+
+  test.each([
+    ['a file', async () => clip('earth.mp4')],
+    ['one whose key frames are all that is due', camera],
+  ])('is named where it was asked for, and the frames of %s are the same', async (_, make) => {
+    const file = await make()
+    const wanted = timesOf(await taken(file, 'references'))
+    const isHardware = await isDecodedInHardware(file)
+    for (const hwaccel of ['no such thing', 'auto']) {
       const reasons: string[] = []
-      const options = { everySeconds: 1, views, hwaccel, onSoftware: (reason: string) => reasons.push(reason) }
-      const found = await collect(frames(clip('earth.mp4'), options))
-      expect(timesOf(found)).toEqual(timesOf(await taken(clip('earth.mp4'), 'all')))
-      // A machine whose hardware does decode has nothing to say.
-      if (hwaccel !== 'auto' || reasons.length > 0) expect(reasons).toEqual([expect.stringMatching(/\S/)])
-    },
-  )
+      const onSoftware = (reason: string) => void reasons.push(reason)
+      const found = await collect(frames(file, { everySeconds: 1, views, decode: 'references', hwaccel, onSoftware }))
+      expect(timesOf(found)).toEqual(wanted)
+      if (hwaccel === 'auto' && isHardware) expect(reasons).toEqual([])
+      else expect(reasons).toEqual([expect.stringMatching(/\S/)])
+    }
+  })
 
   test('does not make a damaged file sound', async () => {
     const bytes = await readFile(clip('earth.mp4'))

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
 import { frame } from '../../src/video/still.ts'
-import { h264, makeClip, testPicture, useFolder } from './makeClip.ts'
+import { h264, makeClip, runningTools, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()
 const options = {
@@ -21,25 +19,14 @@ beforeAll(async () => {
   long = await makeClip(inFolder('long.mp4'), ...testPicture(60), ...h264)
 })
 
-/** Programs that this process has started and that still run: zombies are over. */
-const running = async (): Promise<readonly string[]> => {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'ppid=,stat=,comm='])
-  const lines = stdout.split('\n').map((line) => line.trim().split(/\s+/))
-  return lines
-    .filter(
-      ([parent, state, name]) => Number(parent) === process.pid && !state?.startsWith('Z') && name?.startsWith('ff'),
-    )
-    .map(String)
-}
-
 test('leaving the loop ends ffmpeg', async () => {
   let seen = 0
   for await (const _ of frames(long, options)) {
-    if (seen === 0) expect(await running()).toHaveLength(1)
+    if (seen === 0) expect(await runningTools()).toHaveLength(1)
     if (++seen === 3) break
   }
   expect(seen).toBe(3)
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
 })
 
 test('an error of the consumer ends ffmpeg and comes through', async () => {
@@ -47,7 +34,7 @@ test('an error of the consumer ends ffmpeg and comes through', async () => {
     for await (const _ of frames(long, options)) throw new Error('the consumer gave up')
   }
   await expect(consume()).rejects.toThrow('the consumer gave up')
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
 })
 
 test('an abort between two frames ends ffmpeg at once and is thrown at the next', async () => {
@@ -56,7 +43,7 @@ test('an abort between two frames ends ffmpeg at once and is thrown at the next'
   expect((await pulled.next()).done).toBe(false)
   controller.abort(new Error('enough'))
   await expect(pulled.next()).rejects.toThrow('enough')
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
   expect((await pulled.next()).done).toBe(true)
 })
 
@@ -67,7 +54,7 @@ test('an abort while a frame is awaited is thrown there', async () => {
   const waiting = pulled.next()
   controller.abort(new Error('enough'))
   await expect(waiting).rejects.toThrow('enough')
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
 })
 
 test('what is aborted before it begins starts nothing', async () => {
@@ -75,7 +62,7 @@ test('what is aborted before it begins starts nothing', async () => {
   await expect(frames(long, { ...options, signal }).next()).rejects.toThrow('never mind')
   await expect(probe(long, { signal })).rejects.toThrow('never mind')
   await expect(frame(long, 5, { signal })).rejects.toThrow('never mind')
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
 })
 
 test('a whole pass and a single frame leave no process behind', async () => {
@@ -83,7 +70,7 @@ test('a whole pass and a single frame leave no process behind', async () => {
   let count = 0
   for await (const _ of frames(long, { ...options, everySeconds: 5 })) count++
   expect(count).toBe(12)
-  expect(await running()).toEqual([])
+  expect(await runningTools()).toEqual([])
 })
 
 test('ffmpeg waits while nobody asks for a frame', async () => {
@@ -91,7 +78,7 @@ test('ffmpeg waits while nobody asks for a frame', async () => {
   await pulled.next()
   // Decoding all of it takes a fraction of this; an ffmpeg that did not wait would be gone.
   await pause(3000)
-  expect(await running()).toHaveLength(1)
+  expect(await runningTools()).toHaveLength(1)
   const before = process.memoryUsage().arrayBuffers
   await pause(300)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2_000_000)

@@ -1,89 +1,75 @@
-import type { Argv, CommandModule } from 'yargs'
-import type { VideoResult } from '../../ingest/events.ts'
-import type { Reindexed } from '../../reindex.ts'
+import { type Reindexed, reindex, type VideoResult } from '../../index.ts'
 import {
+  defineCommand,
   deviceOption,
-  type EncodingArguments,
   encodingOptions,
   jsonOption,
   openOptions,
-  type StoreArguments,
+  quietOption,
   storeOptions,
 } from '../options.ts'
 import { openProgress } from '../progress.ts'
-import { type Context, type ExitCode, exitCodes, print, printJson, run, warn } from '../run.ts'
+import { exitCodes, print, printJson, warn } from '../run.ts'
 
-type Arguments = StoreArguments &
-  EncodingArguments & {
-    readonly model: string
-    readonly force: boolean
-    readonly quiet: boolean
-    readonly json: boolean
-  }
-
-export const reindexCommand: CommandModule<unknown, Arguments> = {
+export const reindexCommand = defineCommand({
   command: 'reindex',
   describe: 'Move a collection to another model, from the files of its videos',
-  builder: (yargs) => reindexOptions(yargs) as unknown as Argv<Arguments>,
-  handler: (args) => run(args.json, (context) => reindexCollection(args, context)),
-}
-
-const reindexOptions = (yargs: Argv) =>
-  encodingOptions(
-    storeOptions(deviceOption(jsonOption(yargs))).option('model', {
+  options: {
+    model: {
       type: 'string',
       demandOption: true,
       requiresArg: true,
       describe: 'Name of the model that takes over, or a folder with a model.json',
-    }),
-  )
-    .option('force', {
+    },
+    force: {
       type: 'boolean',
       default: false,
-      describe: 'Switch even if videos are gone or failed that the old collection has',
-    })
-    .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'Only say what went wrong' })
-    .epilogue('The old collection is searched until the new one is complete. Broken off, the same command goes on.')
-    .example('$0 reindex --model clip-vit-b-32', 'from the starter model to CLIP')
-
-const reindexCollection = async (args: Arguments, { signal }: Context): Promise<ExitCode> => {
-  const { reindex } = await import('../../index.ts')
-  const progress = openProgress({ quiet: args.quiet || args.json, terminal: process.stderr.isTTY })
-  const jobs = args.jobs === undefined ? {} : { jobs: args.jobs }
-  const events = reindex({ ...openOptions(args), model: args.model, force: args.force, signal, ...jobs })
-  const videos: VideoResult[] = []
-  let reindexed: Reindexed
-  try {
-    for (;;) {
-      const { done, value } = await events.next()
-      if (done) {
-        reindexed = value
-        break
+      describe: 'Switch even if videos of the old collection are gone or failed',
+    },
+    ...storeOptions,
+    ...deviceOption,
+    ...encodingOptions,
+    ...quietOption,
+    ...jsonOption,
+  },
+  builder: (yargs) =>
+    yargs
+      .epilogue('Searches use the old collection until the new one is complete. If interrupted, run the command again.')
+      .example('$0 reindex --model clip-vit-b-32', 'from the starter model to CLIP'),
+  run: async ({ model, force, jobs, quiet, json, ...args }, { signal }) => {
+    const progress = openProgress({ quiet: quiet || json })
+    const events = reindex({ ...openOptions(args), model, force, jobs, signal })
+    const videos: VideoResult[] = []
+    let next = await events.next()
+    try {
+      for (; !next.done; next = await events.next()) {
+        progress.show(next.value)
+        if (next.value.type === 'video') videos.push(next.value.result)
       }
-      progress.show(value)
-      if (value.type === 'video') videos.push(value.result)
+    } finally {
+      progress.end()
     }
-  } finally {
-    await events.return(undefined as never)
-    progress.end()
-  }
-  if (args.json) printJson({ ...reindexed, totals: reindexed.totals ?? null, videos })
-  else tell(reindexed, args.quiet)
-  return reindexed.worse.length > 0 || !reindexed.switched ? exitCodes.someFailed : exitCodes.done
-}
+    const reindexed = next.value
+    if (json) printJson({ ...reindexed, totals: reindexed.totals ?? null, videos })
+    else printReindexed(reindexed, quiet)
+    return reindexed.worse.length > 0 || !reindexed.switched ? exitCodes.someFailed : exitCodes.done
+  },
+})
 
-const tell = ({ collection, before, model, switched, vanished, worse, totals }: Reindexed, quiet: boolean): void => {
-  for (const path of vanished) warn(`${path}: not there any more`)
-  if (switched && worse.length > 0) warn(`Worse off than before: ${worse.join(', ')}`)
+const printReindexed = (reindexed: Reindexed, quiet: boolean): void => {
+  const { collection, before, model, switched, vanished, worse, totals } = reindexed
+  for (const path of vanished) warn(`${path}: no longer there`)
+  if (switched && worse.length > 0) warn(`Lost or incomplete now: ${worse.join(', ')}`)
   if (!switched) {
     warn(`Collection "${collection}" stays with ${before}: ${worse.length} of its videos would be lost or incomplete:`)
     for (const path of worse) warn(`  ${path}`)
     warn('Bring them back or take them out (vidgrep prune, vidgrep remove) and run it again, or switch with --force.')
   } else if (!totals) print(`Nothing to do: collection "${collection}" has ${model} already.`)
   else if (!quiet) {
+    const { videos, frames, points, seconds } = totals
     print(`Collection "${collection}" now has ${model} in place of ${before}:`)
     print(
-      `${totals.videos} videos, ${totals.frames} frames, ${totals.points} points in ${totals.seconds.toFixed(1)} s.`,
+      `${videos} ${videos === 1 ? 'video' : 'videos'}, ${frames} frames, ${points} points in ${seconds.toFixed(1)} s.`,
     )
   }
 }

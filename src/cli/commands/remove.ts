@@ -1,24 +1,19 @@
-import type { Argv, CommandModule } from 'yargs'
-import { forget } from '../../ingest/forget.ts'
-import { withStore } from '../open.ts'
-import { jsonOption, openOptions, type StoreArguments, storeOptions } from '../options.ts'
-import { exitCodes, print, printJson, run } from '../run.ts'
+import { defineCommand, jsonOption, storeOptions, withVideos } from '../options.ts'
+import { exitCodes, print, printJson } from '../run.ts'
 
-type Arguments = StoreArguments & { readonly paths: string[]; readonly json: boolean }
-
-export const removeCommand: CommandModule<unknown, Arguments> = {
+export const removeCommand = defineCommand({
   command: 'remove <paths..>',
   describe: 'Take videos out of the collection; the files stay',
+  options: { ...storeOptions, ...jsonOption },
   builder: (yargs) =>
-    storeOptions(jsonOption(yargs))
+    yargs
       .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files, folders or globs' })
-      .example('$0 remove old/', 'all videos of a folder') as unknown as Argv<Arguments>,
-  handler: (args) =>
-    run(args.json, async () => {
-      const records = await withStore(openOptions(args), (store) => forget(store, args.paths))
-      const removed = records.flatMap(({ files }) => files.map(({ path }) => path))
-      if (args.json) printJson({ removed })
-      else for (const path of removed) print(`removed  ${path}`)
-      return exitCodes.done
-    }),
-}
+      .example('$0 remove old/', 'all videos of a folder'),
+  run: async ({ paths, json, ...args }) => {
+    const records = await withVideos(args, (videos) => videos.remove(paths))
+    const removed = records.flatMap(({ files }) => files.map(({ path }) => path))
+    if (json) printJson({ removed })
+    else for (const path of removed) print(`removed  ${path}`)
+    return exitCodes.done
+  },
+})

@@ -1,26 +1,20 @@
-import type { Argv, CommandModule } from 'yargs'
-import { formatTimestamp } from '../../search/timestamp.ts'
-import type { VideoRecord } from '../../store/store.ts'
-import { withStore } from '../open.ts'
-import { jsonOption, openOptions, type StoreArguments, storeOptions } from '../options.ts'
-import { exitCodes, print, printJson, run } from '../run.ts'
+import { formatTimestamp, type VideoRecord } from '../../index.ts'
+import { defineCommand, jsonOption, storeOptions, withVideos } from '../options.ts'
+import { exitCodes, print, printJson } from '../run.ts'
 
-type Arguments = StoreArguments & { readonly json: boolean }
-
-export const videosCommand: CommandModule<unknown, Arguments> = {
+export const videosCommand = defineCommand({
   command: 'videos',
   describe: 'List the videos of the collection',
-  builder: (yargs) =>
-    storeOptions(jsonOption(yargs)).example('$0 videos --json', 'for programs') as unknown as Argv<Arguments>,
-  handler: (args) =>
-    run(args.json, async () => {
-      const records = await withStore(openOptions(args), (store) => store.records())
-      const sorted = records.toSorted((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))
-      if (args.json) printJson(sorted.map(toJson))
-      else for (const record of sorted) tell(record)
-      return exitCodes.done
-    }),
-}
+  options: { ...storeOptions, ...jsonOption },
+  builder: (yargs) => yargs.example('$0 videos --json', 'for programs'),
+  run: async ({ json, ...args }) => {
+    const records = await withVideos(args, (videos) => videos.videos())
+    const sorted = records.toSorted((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1))
+    if (json) printJson(sorted.map(toJson))
+    else for (const record of sorted) printVideo(record)
+    return exitCodes.done
+  },
+})
 
 const pathOf = ({ files }: VideoRecord): string => files[0]?.path ?? ''
 
@@ -37,7 +31,7 @@ const toJson = (record: VideoRecord) => ({
   ...(record.reason === undefined ? {} : { reason: record.reason }),
 })
 
-const tell = (record: VideoRecord): void => {
+const printVideo = (record: VideoRecord): void => {
   const { durationSeconds, frames, points, reason, hasWholeFrames } = record
   const status = hasWholeFrames ? 'coarse' : record.status
   const duration = durationSeconds === undefined ? '--:--:--.---' : formatTimestamp(durationSeconds)

@@ -95,10 +95,10 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       await write(({ points }) => put(points, 'points', pointKey, rows), options)
     },
     search: (vector, options) =>
-      read(async ({ points, videos, ways }) => {
+      read(async ({ points, ways }) => {
         checkVector(vector, collection.dimension, 'Query')
         const searched = { table: points, indexed: await ways.isNextIndexed() }
-        return nearest(searched, vector, options, () => readRecords(videos))
+        return nearest(searched, vector, options)
       }, options),
     warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),

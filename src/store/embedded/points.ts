@@ -1,5 +1,4 @@
 import type { Table } from '@lancedb/lancedb'
-import { filteredVideos } from '../filter.ts'
 import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
 import { vectorIndex } from './vectorIndex.ts'
 
@@ -42,9 +41,8 @@ export const nearest = async (
   searched: Searched,
   vector: Float32Array,
   { limit, filter = {} }: SearchOptions,
-  records: () => Promise<readonly VideoRecord[]>,
 ): Promise<readonly Hit[]> => {
-  const where = await condition(filter, records)
+  const where = condition(filter)
   if (where === undefined || limit < 1) return []
   // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
   for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
@@ -70,15 +68,13 @@ const ask = async (
 const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
-const condition = async (
-  filter: PointFilter,
-  records: () => Promise<readonly VideoRecord[]>,
-): Promise<string | undefined> => {
-  const videos = await filteredVideos(filter, records)
+const condition = ({ videos, afterSeconds, beforeSeconds, outside = [] }: PointFilter): string | undefined => {
   if (videos?.length === 0) return undefined
   const parts = videos ? [oneOf('video', videos)] : []
-  if (filter.afterSeconds !== undefined) parts.push(`until >= ${number(filter.afterSeconds)}`)
-  if (filter.beforeSeconds !== undefined) parts.push(`t <= ${number(filter.beforeSeconds)}`)
+  if (afterSeconds !== undefined) parts.push(`until >= ${number(afterSeconds)}`)
+  if (beforeSeconds !== undefined) parts.push(`t <= ${number(beforeSeconds)}`)
+  for (const { video, from, to } of outside)
+    parts.push(`NOT (${is('video', video)} AND until >= ${number(from)} AND t <= ${number(to)})`)
   return parts.join(' AND ')
 }
 

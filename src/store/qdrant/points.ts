@@ -108,12 +108,15 @@ export const hitOf = ({ id, score, payload }: Schemas['ScoredPoint']): Hit => ({
 /** Best first, at equal similarity by id. */
 export const byScore = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
-/** What has to hold for a point; `videos` undefined: any video. */
-export const conditionsOf = (
-  videos: readonly string[] | undefined,
-  { afterSeconds, beforeSeconds }: Pick<PointFilter, 'afterSeconds' | 'beforeSeconds'>,
-): Schemas['FieldCondition'][] => [
-  ...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]),
+/** What has to hold for a point. */
+export const conditionsOf = ({ videos, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
+  must: [...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]), ...during(times)],
+  must_not: outside.map(({ video, from, to }) => ({
+    must: [{ key: 'video', match: { value: video } }, ...during({ afterSeconds: from, beforeSeconds: to })],
+  })),
+})
+
+const during = ({ afterSeconds, beforeSeconds }: Pick<PointFilter, 'afterSeconds' | 'beforeSeconds'>) => [
   ...(afterSeconds === undefined ? [] : [{ key: 'until', range: { gte: afterSeconds } }]),
   ...(beforeSeconds === undefined ? [] : [{ key: 't', range: { lte: beforeSeconds } }]),
 ]

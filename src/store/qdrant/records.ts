@@ -92,16 +92,13 @@ const readKept = async (
 
 const recordFrom = ({ revision: _, ...record }: Kept): VideoRecord => record
 
-/** By `video`; with `paths` only those of videos that lie at one of them. */
+/** By `video`. */
 export const readRecords = async (
   qdrant: Qdrant,
   name: string,
-  { paths, signal }: CallOptions & { readonly paths?: readonly string[] },
+  { signal }: CallOptions,
 ): Promise<readonly VideoRecord[]> => {
-  const filter: Schemas['Filter'] = {
-    must_not: [{ has_id: [metaId] }],
-    ...(paths ? { must: [{ key: 'files[].path', match: { any: [...paths] } }] } : {}),
-  }
+  const filter: Schemas['Filter'] = { must_not: [{ has_id: [metaId] }] }
   const records: VideoRecord[] = []
   const request = { filter, limit: pageSize, with_payload: true }
   for await (const { payload } of scroll(qdrant, recordsCollection(name), request, { signal })) {

@@ -1,9 +1,7 @@
-import { filteredVideos } from '../filter.ts'
 import type { CallOptions, Hit, SearchOptions } from '../store.ts'
 import type { Qdrant } from './client.ts'
 import { collectionInfo } from './collections.ts'
 import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
-import { readRecords } from './records.ts'
 
 /**
  * Collections below this many points are searched point by point: exact, and still some ten milliseconds. From there on
@@ -52,10 +50,8 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
   return {
     isExact,
     search: async (vector, { limit, filter = {}, signal }) => {
-      const paths = filter.paths ?? []
-      const videos = await filteredVideos(filter, () => readRecords(qdrant, name, { paths, signal }))
-      if (limit < 1 || videos?.length === 0) return []
-      const request = { query: numbersOf(vector), filter: { must: conditionsOf(videos, filter) } }
+      if (limit < 1 || filter.videos?.length === 0) return []
+      const request = { query: numbersOf(vector), filter: conditionsOf(filter) }
       const exact = await isExact({ signal })
       const best = (count: number) => ask(qdrant, name, { ...request, ...paramsFor(exact, count) }, { signal })
       return untied(best, limit)

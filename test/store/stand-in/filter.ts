@@ -22,6 +22,7 @@ const passes = (point: Stored, condition: Schemas['Condition']): boolean => {
   if ('has_id' in condition) return (condition.has_id as unknown[]).includes(point.id)
   if ('is_empty' in condition)
     return valuesAt(point.payload, (condition as { is_empty: { key: string } }).is_empty.key).length === 0
+  if ('must' in condition || 'must_not' in condition) return matches(point, condition)
   const { key, match, range } = condition as { key: string; match?: Match; range?: Schemas['Range'] }
   const values = valuesAt(point.payload, key)
   if (match && 'value' in match) return values.includes(match.value)
@@ -38,16 +39,11 @@ const inRange = (value: number, { gt, gte, lt, lte }: Schemas['Range']): boolean
   (lt == null || value < lt) &&
   (lte == null || value <= lte)
 
-/** The values at a path such as `files[].path`. */
+/** The values at a key such as `done.step`; those of a list one by one. */
 const valuesAt = (payload: unknown, key: string): readonly unknown[] =>
-  key.split('.').reduce<unknown[]>(
-    (values, part) => {
-      const name = part.replace(/\[\]$/, '')
-      const found = values.flatMap((value) => {
-        const at = (value as Record<string, unknown> | undefined)?.[name]
-        return at === undefined ? [] : [at]
-      })
-      return part === name && !found.some(Array.isArray) ? found : found.flat()
-    },
-    [payload],
-  )
+  key
+    .split('.')
+    .reduce<unknown[]>(
+      (values, part) => values.flatMap((value) => (value as Record<string, unknown>)[part] ?? []),
+      [payload],
+    )

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { openRate } from '../../src/cli/commands/models/pullProgress.ts'
+import { openRate } from '../../src/cli/progress.ts'
 
 describe('the rate of a download', () => {
   it('is unknown at the first bytes', () => {

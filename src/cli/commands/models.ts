@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs'
+import { type CheckedFile, type ListedModel, models } from '../../index.ts'
+import { type Command, defineCommand, jsonOption } from '../options.ts'
+import { formatBytes } from '../progress.ts'
+import { exitCodes, print, printJson } from '../run.ts'
+import { pullCommand } from './pull.ts'
+
+/** Without a word after it, `models` lists. */
+const listCommand = defineCommand({
+  command: ['list', '$0'],
+  describe: 'List the models: what they are good for, how large, on disk or not',
+  options: jsonOption,
+  builder: (yargs) => yargs.example('$0 models list', 'for people').example('$0 models list --json', 'for programs'),
+  run: async ({ json }) => {
+    const listed = await models.list()
+    if (json) printJson(listed.map(modelToJson))
+    else printModels(listed)
+    return exitCodes.done
+  },
+})
+
+const modelToJson = (model: ListedModel) => ({
+  name: model.name,
+  id: model.id,
+  description: model.description,
+  goodFor: model.goodFor ?? null,
+  languages: model.languages ?? null,
+  dimension: model.dimension,
+  threshold: model.threshold ?? null,
+  licence: model.licence,
+  licenceUrl: model.licenceUrl ?? null,
+  researchOnly: model.researchOnly ?? false,
+  bytes: model.bytes,
+  onDisk: model.onDisk,
+  added: model.added,
+  folder: model.folder,
+})
+
+const printModels = (listed: readonly ListedModel[]): void => {
+  const nameWidth = Math.max(...listed.map(({ name }) => name.length))
+  for (const model of listed) {
+    const { name, dimension, bytes, languages = [], licence } = model
+    const size = formatBytes(bytes).padStart(8)
+    const facts = `${size}  ${String(dimension).padStart(4)} dimensions  ${languages.join(', ').padEnd(12)}  ${licence}`
+    print(`${name.padEnd(nameWidth)}  ${stateOf(model).padEnd(11)}  ${facts}`)
+    print(`${''.padEnd(nameWidth)}  ${model.goodFor ?? model.description}`)
+  }
+}
+
+const stateOf = ({ carried, added, onDisk }: ListedModel): string =>
+  carried ? 'carried' : !onDisk ? 'not on disk' : added ? 'your own' : 'on disk'
+
+const verifyCommand = defineCommand({
+  command: 'verify [name]',
+  describe: 'Check the files of a model, or of all on disk, by their SHA-256',
+  options: jsonOption,
+  builder: (yargs) =>
+    yargs
+      .positional('name', { type: 'string', describe: 'Name of a model', defaultDescription: 'all on disk' })
+      .example('$0 models verify', 'all of them; about a second per gigabyte'),
+  run: async ({ name, json }, { signal }) => {
+    const names = name === undefined ? await namesOnDisk() : [name]
+    const checked: { name: string; files: readonly CheckedFile[] }[] = []
+    for (const each of names) {
+      const files = await models.verify(each, { signal })
+      checked.push({ name: each, files })
+      if (!json) printFiles(each, files)
+    }
+    if (json) printJson(checked.map(({ name, files }) => ({ name, files: files.map(fileToJson) })))
+    return checked.every(({ files }) => files.every(({ right }) => right)) ? exitCodes.done : exitCodes.error
+  },
+})
+
+/** By the folder alone: a model of which a file is cut off or gone is just what has to be found. */
+const namesOnDisk = async (): Promise<string[]> =>
+  (await models.list()).filter(({ folder }) => existsSync(folder)).map(({ name }) => name)
+
+const fileToJson = ({ path, expected, found, right }: CheckedFile) => ({ path, expected, found: found ?? null, right })
+
+const printFiles = (name: string, files: readonly CheckedFile[]): void => {
+  for (const { path, expected, found, right } of files) {
+    print(`${right ? 'ok ' : 'BAD'}  ${path}${right && expected === null ? '  (its hash is not known)' : ''}`)
+    if (right) continue
+    print(`     expected  ${expected ?? 'any file'}`)
+    print(`     got       ${found ?? 'no file'}`)
+  }
+  if (files.some(({ right }) => !right))
+    print(`     to repair: vidgrep models remove ${name}, then pull or add it again`)
+}
+
+const removeCommand = defineCommand({
+  command: 'remove <name>',
+  describe: 'Remove a pulled or added model from the disk; collections stay',
+  options: jsonOption,
+  builder: (yargs) =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'Name of a model' })
+      .example('$0 models remove clip-rn50x4', 'it can be pulled again'),
+  run: async ({ name, json }) => {
+    const removed = await models.remove(name)
+    if (json) printJson({ name, removed })
+    else print(removed ? `removed  ${name}` : `${name} was not on disk`)
+    return exitCodes.done
+  },
+})
+
+const pathCommand = defineCommand({
+  command: 'path <name>',
+  describe: 'Print the folder where a model is, or would be once it is pulled',
+  options: jsonOption,
+  builder: (yargs) =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'Name of a model' })
+      .example('du -sh "$($0 models path clip-vit-b-32)"', 'how large it is'),
+  run: async ({ name, json }) => {
+    const path = await models.path(name)
+    if (json) printJson({ name, path })
+    else print(path)
+    return exitCodes.done
+  },
+})
+
+const addCommand = defineCommand({
+  command: 'add <folder>',
+  describe: 'Copy a model of your own, a folder with a model.json, to where it is found by its name',
+  options: jsonOption,
+  builder: (yargs) =>
+    yargs
+      .positional('folder', { type: 'string', demandOption: true, describe: 'Folder with a model.json' })
+      .example('$0 models add ./my-clip', 'then: --model NAME'),
+  run: async ({ folder, json }) => {
+    const name = await models.add(folder)
+    if (json) printJson({ name })
+    else print(`added  ${name}. Use it: vidgrep index FOLDER --model ${name}`)
+    return exitCodes.done
+  },
+})
+
+const subcommands = [listCommand, pullCommand, verifyCommand, removeCommand, pathCommand, addCommand]
+
+export const modelsCommand: Command = {
+  optionNames: subcommands.flatMap(({ optionNames }) => optionNames),
+  add: (yargs, context, onExit) =>
+    yargs.command('models', 'List the models, pull, check and remove them', (yargs) => {
+      for (const subcommand of subcommands) subcommand.add(yargs, context, onExit)
+      return yargs
+        .recommendCommands()
+        .strictCommands()
+        .example('$0 models', 'what there is')
+        .example('$0 models pull clip-vit-b-32', 'fetch one, once')
+    }),
+}
