@@ -29,7 +29,7 @@ export type Settings = {
   readonly device: DeviceChoice
 }
 
-/** @throws UsageError if there is no such device, or no place for the data */
+/** @throws UsageError if there is no such device, no place for the data, or the store is neither a folder nor a server */
 export const settingsFrom = (options: SettingsOptions, environment = process.env): Settings => {
   const { VIDGREP_STORE, QDRANT_URL, VIDGREP_COLLECTION, VIDGREP_MODEL, QDRANT_API_KEY, VIDGREP_DEVICE } = environment
   const store = options.store || VIDGREP_STORE || QDRANT_URL || join(folders(environment).data, 'store')
@@ -42,7 +42,21 @@ export const settingsFrom = (options: SettingsOptions, environment = process.env
   }
 }
 
-export const isServer = (store: string): boolean => /^https?:\/\//i.test(store)
+/** A scheme of two letters or more, as `C:` is a drive; or a host and a port. */
+const looksLikeAddress = /^([a-z][a-z0-9+.-]+:\/|https?:|[\w.-]{2,}:\d+(\/|$)|\[[\da-f:.]+\](:\d+)?(\/|$))/i
+
+/**
+ * Whether a store is a server: an http(s) address. Anything else is a folder.
+ * @throws UsageError for what looks like an address but is not one: it would become a folder of that name
+ */
+export const isServer = (store: string): boolean => {
+  if (/^https?:\/\/[^/]/i.test(store) && URL.canParse(store)) return true
+  if (!looksLikeAddress.test(store)) return false
+  const host = store.replace(/^[a-z][a-z0-9+.-]+:\/+|^https?:/i, '') || 'localhost:6333'
+  throw new UsageError(`Expected a folder or the address of a Qdrant server as the store, got "${store}"`, {
+    remedy: `Write --store http://${host} for a server, --store ./FOLDER for a folder whose name has a colon`,
+  })
+}
 
 /** What ONNX Runtime can compute on. */
 export const devices = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const

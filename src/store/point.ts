@@ -8,10 +8,10 @@ const namespace = '3c4f7d0e-5a52-4d39-9f0a-6f4f0c1b7e21'
 export const pointId = (video: string, model: string, timestampSeconds: number, patch: number): string =>
   uuidv5(`${video}/${model}/${Math.round(timestampSeconds * 1000)}/${patch}`, namespace)
 
-/** How far a unit vector's length may be from 1 (float32 rounding of a few hundred numbers stays far below). */
+/** How far a unit vector's length may be from 1 (float32 rounding of a few hundred dimensions stays far below). */
 const lengthTolerance = 1e-3
 
-/** @throws InvalidPointError if a vector is not of length 1 and `dimension` numbers, or a payload number is not finite */
+/** @throws InvalidPointError if a vector is not a unit vector of `dimension` dimensions, or a payload number is not finite */
 export const checkPoints = (points: readonly Point[], dimension: number): void => {
   for (const point of points) {
     checkVector(point.vector, dimension, `Point ${point.id} (${point.path}, ${point.t} s, patch ${point.patch})`)
@@ -21,10 +21,10 @@ export const checkPoints = (points: readonly Point[], dimension: number): void =
   }
 }
 
-/** @throws InvalidPointError if the vector is not of length 1 and `dimension` numbers */
+/** @throws InvalidPointError if the vector is not a unit vector of `dimension` dimensions */
 export const checkVector = (vector: Float32Array, dimension: number, what: string): void => {
   if (vector.length !== dimension) {
-    throw new InvalidPointError(`${what}: expected ${dimension} numbers, got ${vector.length}`)
+    throw new InvalidPointError(`${what}: expected ${dimension} dimensions, got ${vector.length}`)
   }
   const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0))
   if (!(Math.abs(length - 1) <= lengthTolerance)) {

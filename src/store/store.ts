@@ -192,7 +192,7 @@ export class ModelMismatchError extends StoreError {
   constructor(found: Collection, wanted: { model: string; dimension: number }) {
     super(
       'model-mismatch',
-      `Collection "${found.name}" holds embeddings of ${found.model} (${found.dimension} numbers), not of ${wanted.model} (${wanted.dimension})`,
+      `Collection "${found.name}" holds embeddings of ${found.model} (${found.dimension} dimensions), not of ${wanted.model} (${wanted.dimension})`,
       {
         remedy: `Fill it anew with the other model (vidgrep reindex --model NAME --collection ${found.name}), or take another collection (--collection NAME)`,
       },

@@ -153,6 +153,46 @@ test('a full disk is named as what it is, and what was written before stays read
   }
 })
 
+test('a store on a read-only disk is searched, and refuses a write and a new collection', async ({ skip }) => {
+  const disk = await smallDisk()
+  if (!disk) return skip('a small disk cannot be mounted here')
+  try {
+    const filled = await openEmbeddedStore(disk, { collection, create })
+    await filled.upsert([samplePoint(1)])
+    await putRecord(filled, sampleRecord('a'))
+    await filled.close()
+    await run('mount', ['-o', 'remount,ro', disk])
+    const store = await openEmbeddedStore(disk, { collection, create })
+    expect(await store.search(unitVector(1), { limit: 1 })).toHaveLength(1)
+    expect(await store.records()).toHaveLength(1)
+    const writes = [
+      () => store.upsert([samplePoint(2)]),
+      () => store.deleteVideo('a'),
+      () => store.optimize(),
+      () => openEmbeddedStore(disk, { collection: 'two', create }),
+      () => openEmbeddedStore(join(disk, 'new', 'below'), { collection, create }),
+    ]
+    for (const write of writes) {
+      await expect(write()).rejects.toMatchObject({
+        code: 'store-not-writable',
+        message: expect.stringContaining(disk),
+      })
+    }
+    await store.close()
+  } finally {
+    await run('umount', [disk])
+  }
+})
+
+test('a folder that cannot be made is named as what it is', async () => {
+  const failure = (folder: string) =>
+    openEmbeddedStore(folder, { collection, create }).catch((error: unknown) => error as StoreError)
+  expect(await failure(join(root, 'x'.repeat(300)))).toMatchObject({ code: 'store-name-too-long' })
+  if (process.platform === 'linux') {
+    expect(await failure('/proc/vidgrep/store')).toMatchObject({ code: 'store-not-writable' })
+  }
+})
+
 test('a folder that may not be written is named as what it is', async () => {
   const folder = freshFolder()
   await mkdir(folder, { mode: 0o555 })

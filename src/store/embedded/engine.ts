@@ -8,7 +8,7 @@ export type Engine = typeof Lance
 
 /**
  * What the engine holds at once, in bytes, while it reads files and while it sorts points into an index; it takes both
- * from the environment. Left at its own 2 GB and 128 MB, loading and indexing 136,800 points of 384 numbers takes some 130
+ * from the environment. Left at its own 2 GB and 128 MB, loading and indexing 136,800 points of 384 dimensions takes some 130
  * and 180 MB more, and is no faster: one disk of this machine is read, not a store far away.
  */
 const engineBuffers = { LANCE_DEFAULT_IO_BUFFER_SIZE: 8 << 20, LANCE_SHUFFLE_BATCH_BYTES: 8 << 20 }
@@ -111,10 +111,34 @@ const causes: readonly Cause[] = [
     remedy: 'Make room on it, or move the folder to a larger disk; then run the same command again',
   },
   {
-    pattern: /EACCES|EPERM|EROFS|Permission denied|Read-only file system|os error (13|30|1)\b/i,
+    pattern: /EROFS|Read-only file system|os error 30\b/i,
+    code: 'store-not-writable',
+    message: (folder) => `The folder ${folder} lies on a read-only disk`,
+    remedy: 'Take another one: --store FOLDER, or VIDGREP_HOME=FOLDER for all that vidgrep keeps',
+  },
+  {
+    pattern: /EACCES|EPERM|Permission denied|os error (13|1)\b/i,
     code: 'store-not-writable',
     message: (folder) => `The folder ${folder} may not be read or written`,
     remedy: 'Change its permissions, or take another one: --store FOLDER',
+  },
+  {
+    pattern: /ENAMETOOLONG|File name too long|os error 36\b/i,
+    code: 'store-name-too-long',
+    message: (folder) => `The name of the folder ${folder} is too long`,
+    remedy: 'Take a shorter one: --store FOLDER',
+  },
+  {
+    pattern: /ENOENT.*mkdir/i,
+    code: 'store-not-writable',
+    message: (folder) => `The folder ${folder} cannot be made`,
+    remedy: 'Take another one: --store FOLDER',
+  },
+  {
+    pattern: /\bEIO\b|ESTALE|Input\/output error|os error (5|116)\b/i,
+    code: 'store-unreadable',
+    message: (folder) => `The disk of ${folder} cannot be read or written`,
+    remedy: 'Check the disk or its connection, then run the same command again',
   },
   {
     pattern: /ENOTDIR|Not a directory|os error 20\b/i,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type CallOptions, type Collection, CollectionMissingError, StoreError, schemaVersion } from '../store.ts'
 import { storeErrorFrom } from './engine.ts'
 import { pointsTable, videosTable } from './points.ts'
@@ -83,7 +83,7 @@ export const createCollection = async (
 ): Promise<void> => {
   await refuseForeign(folder, name)
   const draft = join(folder, `${draftPrefix}${randomUUID()}`)
-  await mkdir(draft, { recursive: true })
+  await makeFolder(draft)
   try {
     await fill(draft)
     const facts: WrittenFacts = {
@@ -100,6 +100,21 @@ export const createCollection = async (
     await rm(draft, { recursive: true, force: true })
   }
   await removeOldDrafts(folder)
+}
+
+/** With the folders above it. Node's `recursive` says ENOENT of a read-only disk, and never ends in /proc. */
+const makeFolder = async (folder: string): Promise<void> => {
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder).catch((again) => {
+      if (again.code !== 'EEXIST') throw again
+    })
+  }
 }
 
 /** A folder of videos or of source code is no place for a store: what was there would be mixed with what is ours. */

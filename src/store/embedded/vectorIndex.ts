@@ -83,7 +83,7 @@ type SearchWay = {
 const keptMs = 30_000
 /** What the index takes in memory besides the vectors. */
 const overhead = 1.05
-/** An index of 100,000 points of 384 numbers comes into memory in 130 ms, while the text tower takes 200. */
+/** An index of 100,000 points of 384 dimensions comes into memory in 130 ms, while the text tower takes 200. */
 const soonHereBytes = 256 << 20
 
 export type Ways = {

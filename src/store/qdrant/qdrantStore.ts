@@ -7,7 +7,7 @@ import { ofVideo, scroll, writePoints } from './points.ts'
 import { changeRecord, deleteRecord, readRecord, readRecords } from './records.ts'
 import { type Searcher, searcher } from './search.ts'
 
-/** Ids a page, and vectors a page (a vector of 640 numbers is 8 KB of JSON). */
+/** Ids a page, and vectors a page (a vector of 640 dimensions is 8 KB of JSON). */
 const idPage = 4096
 const vectorPage = 256
 
