@@ -5,7 +5,7 @@ import type { Encoder } from './encoder/encoder.ts'
 import { UsageError } from './errors.ts'
 import type { FindFilesOptions } from './files/find.ts'
 import type { IngestEvent } from './ingest/events.ts'
-import type { PruneOptions } from './ingest/forget.ts'
+import type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
 import type { IngestOptions } from './ingest/ingest.ts'
 import type { SamplingOptions } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
@@ -24,7 +24,7 @@ export { UsageError, VidgrepError } from './errors.ts'
 export { NotAVideoError } from './files/regular.ts'
 export type { Shard } from './files/shard.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
-export type { PruneOptions } from './ingest/forget.ts'
+export type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
 export { defaultEverySeconds, defaultTolerance, type SamplingOptions } from './ingest/sampling.ts'
 export { defaultModelName } from './models/disk.ts'
 export type { ListedModel } from './models/list.ts'
@@ -56,8 +56,8 @@ export type IndexOptions = SamplingOptions &
 /** The videos of a collection, as it lists them. */
 export type Videos = {
   videos(): Promise<readonly VideoRecord[]>
-  /** Takes the videos at these paths (globs too) out of the collection. The files stay. */
-  remove(paths: readonly string[]): Promise<readonly VideoRecord[]>
+  /** Takes these paths (globs too) out of the collection; a video goes with its last one. The files stay. */
+  remove(paths: readonly string[]): Promise<readonly RemovedPlaces[]>
   /** Forgets files that are gone, and the videos that lie nowhere else. */
   prune(options?: PruneOptions): Promise<readonly string[]>
   close(): Promise<void>

@@ -2,11 +2,11 @@
 // glibc gives each thread a heap of its own and gives little of them back: left to itself an ingest grows by 300 MB with
 // every 100,000 points, with two heaps by 120 (https://man7.org/linux/man-pages/man3/mallopt.3.html). Large blocks kept
 // out of them as well would save a third of that, and cost each scan of 100,000 points 130 ms (docs/scale.md).
-import { readFileSync } from 'node:fs'
 import { closest, distance } from 'fastest-levenshtein'
 import yargs from 'yargs'
 import { hideBin, Parser } from 'yargs/helpers'
 import { UsageError } from '../index.ts'
+import { version } from '../version.ts'
 import type { Command } from './options.ts'
 import { type Context, type ExitCode, exitCodes, run } from './run.ts'
 
@@ -39,7 +39,7 @@ const program = async (words: readonly string[], context: Context): Promise<Exit
     .strict()
     .middleware(unprotect, true)
     .check(expectSense)
-    .version(version())
+    .version(version)
     .wrap(Math.min(110, process.stdout.columns ?? 80))
     .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
     .exitProcess(false)
@@ -60,9 +60,6 @@ const needed = (first = '') => {
   const command = Object.hasOwn(commands, first) ? commands[first] : undefined
   return command ? [command] : Object.values(commands)
 }
-
-const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 
 /** yargs asks for it at once; where it was deleted, help is to be had all the same. */
 const currentFolder = (): string => {

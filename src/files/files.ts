@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { VideoFile } from '../store/store.ts'
-import { regularFile } from './regular.ts'
+import { regularFile, UnreadableFileError } from './regular.ts'
 
 /** @throws UnreadableFileError, NotAVideoError if there is no regular file */
 export const videoFile = async (path: string): Promise<VideoFile> => {
@@ -22,5 +22,16 @@ export const isGone = async (path: string): Promise<boolean> => {
     return false
   } catch (error) {
     return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}
+
+/** Whether a file that is still there is another one than before, by its size and time of change. */
+export const hasChanged = async ({ path, bytes, modifiedMs }: VideoFile): Promise<boolean> => {
+  try {
+    const now = await videoFile(path)
+    return now.bytes !== bytes || now.modifiedMs !== modifiedMs
+  } catch (error) {
+    if (error instanceof UnreadableFileError) return false
+    throw error
   }
 }

@@ -83,14 +83,31 @@ const comparable = (path: string): string => {
 }
 
 /**
- * Whether a path is a folder or lies in it, at any depth. Accents may be written either way (NFC or NFD).
+ * Finds the outermost of the roots that a path is or lies in, at any depth. Every folder above the path is looked up once,
+ * so that it takes no longer with 50,000 roots than with one. Accents may be written either way (NFC or NFD).
  *
- * @param path absolute, as `root`
+ * @param roots absolute, as the paths
  * @param system whose rules hold; `node:path`'s `win32` knows drives and does not mind upper and lower case
  */
-export const isWithin = (path: string, root: string, system: PlatformPath = nodePath): boolean => {
-  const way = system.relative(root.normalize('NFC'), path.normalize('NFC'))
-  return way !== '..' && !way.startsWith(`..${system.sep}`) && !system.isAbsolute(way)
+export const rootFinder = (
+  roots: Iterable<string>,
+  system: PlatformPath = nodePath,
+): ((path: string) => string | undefined) => {
+  const keyOf = (path: string): string => {
+    const key = system.resolve(path.normalize('NFC'))
+    return system.sep === '\\' ? key.toLowerCase() : key
+  }
+  const known = new Map([...roots].map((root) => [keyOf(root), root]))
+  return (path) => {
+    let found: string | undefined
+    let at = keyOf(path)
+    for (;;) {
+      found = known.get(at) ?? found
+      const above = system.dirname(at)
+      if (above === at) return found
+      at = above
+    }
+  }
 }
 
 /**

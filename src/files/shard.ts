@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, relative, sep } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { isWithin } from './paths.ts'
+import { rootFinder } from './paths.ts'
 
 /** A part of the files, `i/n`: the i-th of n, counted from 1. */
 export type Shard = `${number}/${number}`
@@ -24,8 +24,9 @@ const mostShards = 1_000_000
 export const shardTest = (shard: string, roots: readonly string[]): ShardTest => {
   const [part, of] = partsOf(shard)
   // macOS takes names apart into letters and accents, others leave them as they were written.
-  const composed = roots.map((root) => root.normalize('NFC'))
-  return (path) => hashOf(sharedName(path.normalize('NFC'), composed)) % of === part - 1
+  const composed = (path: string) => path.normalize('NFC')
+  const rootOf = rootFinder(roots.map(composed))
+  return (path) => hashOf(sharedName(composed(path), rootOf(path))) % of === part - 1
 }
 
 const partsOf = (shard: string): readonly [number, number] => {
@@ -36,12 +37,10 @@ const partsOf = (shard: string): readonly [number, number] => {
   })
 }
 
-/** The path below the outermost root that it lies in, written alike on every system. */
-const sharedName = (path: string, roots: readonly string[]): string => {
-  const bases = roots.flatMap((root) => (path === root ? [dirname(root)] : isWithin(path, root) ? [root] : []))
-  const places = bases.map((base) => relative(base, path))
-  const longest = places.reduce((a, b) => (b.length > a.length ? b : a), '')
-  return (longest || path).split(sep).join('/')
+/** The path below its root, or the name of a file that is itself a root; written alike on every system. */
+const sharedName = (path: string, root: string | undefined): string => {
+  const below = root === undefined ? path : relative(root === path ? dirname(path) : root, path)
+  return below.split(sep).join('/')
 }
 
 /** The first 48 bits of the SHA-256. */

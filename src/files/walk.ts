@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { isWithin } from './paths.ts'
+import { rootFinder } from './paths.ts'
 import { isSystemError } from './regular.ts'
 import { checkPatterns, excludesName, type Rules, rulesFile, rulesFor } from './rules.ts'
 import { isOtherKindOfTs } from './transportStream.ts'
@@ -43,6 +43,7 @@ export async function* findVideos(
   checkPatterns(exclude)
   const roots = await Promise.all([...named].map(root))
   const isRoot = new Set(roots.map(({ real }) => real))
+  const rootOf = rootFinder(isRoot)
   const seen = new Set<string>()
   for (const { path, real, isFolder } of roots) {
     signal?.throwIfAborted()
@@ -50,7 +51,7 @@ export async function* findVideos(
     seen.add(real)
     if (excludesName(path, isFolder, exclude)) yield { path, kind: 'excluded', reason: 'by --exclude' }
     else if (!isFolder) yield { path }
-    else yield* walk({ path, real, isRoot, rules: rulesFor(path, exclude), signal })
+    else yield* walk({ path, real, isRoot, rootOf, rules: rulesFor(path, exclude), signal })
   }
 }
 
@@ -67,18 +68,21 @@ const root = async (given: string): Promise<Root> => {
   }
 }
 
+type RootFinder = ReturnType<typeof rootFinder>
+
 type Folder = {
   readonly path: string
   /** The same without links. */
   readonly real: string
   /** Everything that was named, without links: each is walked on its own. */
   readonly isRoot: ReadonlySet<string>
+  readonly rootOf: RootFinder
   readonly rules: Rules
   readonly signal: AbortSignal | undefined
 }
 
 async function* walk(folder: Folder): AsyncGenerator<FoundFile> {
-  const { path, real, isRoot, signal } = folder
+  const { path, real, isRoot, rootOf, signal } = folder
   signal?.throwIfAborted()
   let entries: Dirent[]
   let { rules } = folder
@@ -95,7 +99,7 @@ async function* walk(folder: Folder): AsyncGenerator<FoundFile> {
   for (const entry of entries) {
     const inside = { path: join(path, entry.name), real: join(real, entry.name) }
     if (isRoot.has(inside.real)) continue
-    if (entry.isSymbolicLink()) yield* link(inside.path, isRoot)
+    if (entry.isSymbolicLink()) yield* link(inside.path, rootOf)
     else if (!entry.isDirectory()) yield await judge(inside.path, entry, rules)
     else {
       const reason = rules.excludes(inside.path, true)
@@ -106,10 +110,10 @@ async function* walk(folder: Folder): AsyncGenerator<FoundFile> {
 }
 
 /** A link to what was named or lies within it leads to what is found there anyway; any other leads out. */
-async function* link(path: string, isRoot: ReadonlySet<string>): AsyncGenerator<FoundFile> {
+async function* link(path: string, rootOf: RootFinder): AsyncGenerator<FoundFile> {
   try {
     const target = await realpath(path)
-    if ([...isRoot].some((root) => isWithin(target, root))) return
+    if (rootOf(target) !== undefined) return
     yield { path, kind: 'excluded', reason: 'a link that leads out of the folder' }
   } catch (error) {
     if (!isSystemError(error)) throw error

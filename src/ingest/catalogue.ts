@@ -5,8 +5,10 @@ import type { CallOptions, RecordChange, Store, VideoFile, VideoRecord } from '.
  * among several processes.
  */
 export type Catalogue = {
-  /** The video that lay at exactly this file, unchanged since, when it was indexed completely with these settings. */
+  /** The video that lay at exactly this file, unchanged since, when it was indexed with these settings. */
   untouched(file: VideoFile, settings: string): VideoRecord | undefined
+  /** Whether nothing is left to be done for a video: a damaged one stays as it is until something decodes it better. */
+  isFinished(record: VideoRecord, settings: string): boolean
   /** Every path that was known when the run began or became so since. */
   paths(): Iterable<string>
   /** {@link Store.changeRecord}, and remembers what was written. */
@@ -14,10 +16,11 @@ export type Catalogue = {
   /** Takes a path away from the other videos that had it. They stay, even with no path: another file may have them. */
   takeOver(path: string, video: string): Promise<void>
   /** Removes the videos that have no path left, with their points. */
-  dropHomeless(): Promise<void>
+  deletePathless(): Promise<void>
 }
 
-export const openCatalogue = async (store: Store, options?: CallOptions): Promise<Catalogue> => {
+/** @param tools versions of what decodes */
+export const openCatalogue = async (store: Store, tools: string, options?: CallOptions): Promise<Catalogue> => {
   const records = new Map<string, VideoRecord>()
   const holders = new Map<string, Set<string>>()
   const turns = new Map<string, Promise<void>>()
@@ -53,11 +56,15 @@ export const openCatalogue = async (store: Store, options?: CallOptions): Promis
     if (shown !== undefined) await store.setPath(video, shown)
   }
 
+  const isFinished: Catalogue['isFinished'] = (record, settings) =>
+    record.run === undefined && record.settings === settings && (record.status === 'complete' || record.tools === tools)
+
   return {
+    isFinished,
     untouched: (file, settings) =>
       [...(holders.get(file.path) ?? [])]
         .map((video) => records.get(video))
-        .find((record) => record && isDone(record, settings) && hasFile(record, file)),
+        .find((record) => record && isFinished(record, settings) && hasFile(record, file)),
     paths: () => holders.keys(),
     update,
     takeOver: async (path, video) => {
@@ -67,25 +74,27 @@ export const openCatalogue = async (store: Store, options?: CallOptions): Promis
         await release(other, path)
       }
     },
-    dropHomeless: async () => {
-      for (const { video, files } of await store.records()) if (files.length === 0) await dropIfHomeless(store, video)
+    deletePathless: async () => {
+      for (const { video, files } of await store.records()) if (files.length === 0) await deleteIfPathless(store, video)
     },
   }
 }
 
-/** Removes a video unless it lies somewhere by now. Whoever gives it a path meanwhile finds nothing complete there. */
-export const dropIfHomeless = async (store: Store, video: string): Promise<void> => {
+/** Removes a video unless it has a path by now. Whoever gives it one meanwhile finds nothing complete there. */
+export const deleteIfPathless = async (store: Store, video: string): Promise<void> => {
   const leaving = await store.changeRecord(video, (record) =>
     record && record.files.length === 0
-      ? { ...record, status: 'partial', reason: 'it lay nowhere any more; run it again', settings: '' }
+      ? {
+          ...record,
+          status: 'partial',
+          reason: 'its last file was removed; run it again',
+          settings: '',
+          run: undefined,
+        }
       : undefined,
   )
   if (leaving) await store.deleteVideo(video)
 }
-
-/** Nothing is left to be done for this video. */
-export const isDone = (record: VideoRecord, settings: string): boolean =>
-  record.status === 'complete' && record.settings === settings
 
 /** The file is known and looks as it did; its content is not read. */
 const hasFile = (record: VideoRecord, file: VideoFile): boolean =>

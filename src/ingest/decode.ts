@@ -1,16 +1,19 @@
 import { resolve } from 'node:path'
 import { VidgrepError } from '../errors.ts'
-import { isGone, mergedFiles, videoFile } from '../files/files.ts'
+import { hasChanged, isGone, mergedFiles, videoFile } from '../files/files.ts'
 import { fingerprint } from '../files/fingerprint.ts'
+import { UnreadableFileError } from '../files/regular.ts'
 import type { ImageTower } from '../models/model.ts'
 import { type PatchPlan, planPatches } from '../patches/views.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
+import { FfmpegError } from '../video/ffmpeg.ts'
 import { frames } from '../video/frames.ts'
 import { probe } from '../video/probe.ts'
 import type { Frame } from '../video/video.ts'
-import { type Catalogue, isDone } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Claims } from './claim.ts'
 import type { VideoResult } from './events.ts'
-import { type Job, newJob, type Outcome, recordOf, unfinished, wholeFramesOnly } from './job.ts'
+import { type Job, newJob, type Outcome, wholeFramesOnly } from './job.ts'
 import { type SamplingSettings, settingsLine } from './sampling.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `result` alone. */
@@ -24,6 +27,7 @@ export type Decoded =
 export type DecodeContext = {
   readonly store: Store
   readonly catalogue: Catalogue
+  readonly claims: Claims
   /** Videos of this run by fingerprint: a copy joins the job of the first. */
   readonly running: Map<string, Job>
   readonly image: ImageTower
@@ -34,14 +38,14 @@ export type DecodeContext = {
   readonly hwaccel?: string
   /** Only the whole frames; the squares are left to another pass. */
   readonly coarse: boolean
-  /** Index again what is complete. */
+  /** Index again what is finished. */
   readonly force: boolean
 }
 
 /** One file on its way: nothing to do, another place of a known video, or frames to be encoded. */
 export async function* decode(path: string, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const startedMs = performance.now()
-  const { catalogue, store, running, force } = context
+  const { catalogue, claims, store, running, force } = context
   const settings = settingsLine(context.settings)
   let file: VideoFile
   let video: string
@@ -61,34 +65,18 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
   // Claimed before anything is waited for: a copy that comes now joins.
   const job = newJob(video, file, store.collection.model, context.settings, startedMs)
   running.set(video, job)
-  const record = await store.record(video, { signal })
-  const isEnough = (known: VideoRecord): boolean =>
-    isDone(known, settings) || (context.coarse && known.settings === settings && known.hasWholeFrames === true)
-  if (record && !force && isEnough(record)) return yield* addPlaces(job, record, context)
-  await prepare(job, record, context)
+  const isEnough = (record: VideoRecord): boolean =>
+    catalogue.isFinished(record, settings) ||
+    (context.coarse && record.settings === settings && record.hasWholeFrames === true)
+  const enough = await claims.claim(job, isEnough, force)
+  if (enough) return yield* addPlaces(job, enough, context)
   yield { kind: 'started', job }
   yield* decodeJob(job, context, signal)
 }
 
-/** What an unfinished run left is kept if it was made with the same settings, else it goes. */
-const prepare = async (job: Job, record: VideoRecord | undefined, context: DecodeContext): Promise<void> => {
-  const { store, catalogue, force } = context
-  if (record && !force && record.settings === job.settings) {
-    job.stored = await store.pointIds(job.video)
-    job.hasWholeFrames = record.hasWholeFrames ?? false
-  } else if (record) {
-    // Marked first: a kill while its points are going must not leave a record that says complete.
-    await catalogue.update(job.video, () => ({ ...record, ...unfinished }))
-    await store.deleteVideo(job.video)
-  }
-  await catalogue.update(job.video, (now) =>
-    // Another process may have completed it since: that stands.
-    now && !force && isDone(now, job.settings) ? undefined : recordOf(job, unfinished, (now ?? record)?.files ?? []),
-  )
-}
-
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
-  const { path } = job.files[0]
+  const [file] = job.files
+  const { path } = file
   const { settings, threads, hwaccel, image, coarse } = context
   let inSoftware: string | undefined
   const onSoftware = (reason: string): void => {
@@ -100,25 +88,36 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
     const plan = planPatches(job.info, coarse ? { ...settings.grid, grid: 'whole' } : settings.grid, image)
     const options = { ...settings, threads, hwaccel, views: plan.views, info: job.info, onSoftware, signal }
     for await (const frame of frames(path, options)) {
+      if (job.isLost) break
       job.frames += 1
       yield { kind: 'frame', job, frame, plan }
     }
-    job.hasWholeFrames = true
+    job.hasWholeFrames ||= !job.isLost
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof VidgrepError)) throw error
-    outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message }
+    // What is not the file's own fault is tried again; so is a pass that only a second one tells of.
+    const mayPass = error instanceof FfmpegError || error instanceof UnreadableFileError
+    const next = coarse || mayPass ? 'continue' : undefined
+    outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message, next }
   }
+  if (await hasChanged(file)) outcome = changedMeanwhile
   if (inSoftware !== undefined) yield { kind: 'software', path, reason: inSoftware }
   yield { kind: 'ended', job, outcome }
+}
+
+const changedMeanwhile: Outcome = {
+  status: 'failed',
+  reason: 'the file changed while it was indexed; run it again when it is complete',
+  next: 'anew',
 }
 
 /** The content is in the collection, and all of it is there: only its places are new. */
 export async function* addPlaces(job: Job, record: VideoRecord, context: DecodeContext): AsyncGenerator<Decoded, void> {
   job.isEnding = true
   try {
-    for (const file of job.files) yield placed(await addPlace(record, file, context), file, job.startedMs)
-    job.ended.resolve(record)
+    for (const file of job.files) yield placed(await addPlace(record.video, file, context), file, job.startedMs)
+    job.ended.resolve()
   } catch (error) {
     job.ended.reject(error)
     throw error
@@ -133,7 +132,8 @@ export async function* join(
   startedMs: number,
 ): AsyncGenerator<Decoded, void> {
   if (!job.isEnding) return void job.files.push(file)
-  yield placed(await addPlace(await job.ended.promise, file, context), file, startedMs)
+  await job.ended.promise
+  yield placed(await addPlace(job.video, file, context), file, startedMs)
 }
 
 const placed = (record: VideoRecord | undefined, file: VideoFile, startedMs: number): Decoded =>
@@ -147,7 +147,7 @@ const placed = (record: VideoRecord | undefined, file: VideoFile, startedMs: num
  * @returns `undefined` if another process has removed the record
  */
 const addPlace = async (
-  { video }: VideoRecord,
+  video: string,
   file: VideoFile,
   { store, catalogue }: DecodeContext,
 ): Promise<VideoRecord | undefined> => {

@@ -2,29 +2,43 @@ import { UsageError } from '../errors.ts'
 import { isGone } from '../files/files.ts'
 import { matchPaths } from '../files/paths.ts'
 import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
-import { dropIfHomeless } from './catalogue.ts'
+import { deleteIfPathless } from './catalogue.ts'
+
+/** What became of a video of which a place was removed. */
+export type RemovedPlaces = {
+  readonly video: string
+  /** Paths that the collection forgot. */
+  readonly removed: readonly string[]
+  /** Paths of copies that it keeps; none: the video is gone with its points. */
+  readonly left: readonly string[]
+}
 
 /**
- * Takes videos out of the collection; the files stay. A video goes whole, whichever of its paths was named.
+ * Takes places out of the collection; the files stay. A video goes with its last place.
  * @param globs paths or globs as in `search --path`
- * @throws UsageError if nothing fits one of them
+ * @throws UsageError before anything is removed, if nothing fits one of them
  */
-export const forget = async (store: Store, globs: readonly string[]): Promise<readonly VideoRecord[]> => {
+export const forget = async (store: Store, globs: readonly string[]): Promise<readonly RemovedPlaces[]> => {
   const records = await store.records()
+  // Each place by itself: a glob may name some places of a video and not others.
+  const known = records.flatMap(({ files }) => files.map((file) => ({ video: file.path, files: [file] })))
   const named = new Set<string>()
   for (const glob of globs) {
-    const matching = matchPaths(records, [glob])
+    const matching = matchPaths(known, [glob])
     if (matching.size === 0) {
       throw new UsageError(`No video of the collection lies at ${glob}`, {
         remedy: 'See what there is: vidgrep videos',
       })
     }
-    for (const video of matching.keys()) named.add(video)
+    for (const path of matching.keys()) named.add(path)
   }
-  const gone = records.filter(({ video }) => named.has(video))
-  for (const { video } of gone) await store.deleteVideo(video)
+  const places: RemovedPlaces[] = []
+  for (const { video, files } of records) {
+    const removed = pathsOf(files).filter((path) => named.has(path))
+    if (removed.length > 0) places.push({ video, removed, left: await forgetPaths(store, video, removed) })
+  }
   await store.optimize()
-  return gone
+  return places
 }
 
 export type PruneOptions = {
@@ -48,10 +62,10 @@ export const prune = async (store: Store, { dryRun, all }: PruneOptions): Promis
     })
   }
   if (!dryRun) {
-    for (const { record, gone } of changed) await forgetFiles(store, record, gone)
+    for (const { record, gone } of changed) await forgetPaths(store, record.video, pathsOf(gone))
     if (changed.length > 0) await store.optimize()
   }
-  return changed.flatMap(({ gone }) => gone.map(({ path }) => path))
+  return changed.flatMap(({ gone }) => pathsOf(gone))
 }
 
 const withoutGone = async (record: VideoRecord) => {
@@ -60,10 +74,14 @@ const withoutGone = async (record: VideoRecord) => {
   return { record, gone, left: record.files.filter((file) => !gone.includes(file)) }
 }
 
-const forgetFiles = async (store: Store, { video }: VideoRecord, gone: readonly VideoFile[]): Promise<void> => {
-  const isLeft = ({ path }: VideoFile) => !gone.some((file) => file.path === path)
+const pathsOf = (files: readonly VideoFile[]): string[] => files.map(({ path }) => path)
+
+/** @returns the paths that the video still has */
+const forgetPaths = async (store: Store, video: string, gone: readonly string[]): Promise<readonly string[]> => {
+  const isLeft = ({ path }: VideoFile) => !gone.includes(path)
   const changed = await store.changeRecord(video, (now) => now && { ...now, files: now.files.filter(isLeft) })
-  const first = changed?.files[0]
-  if (first) await store.setPath(video, first.path)
-  else await dropIfHomeless(store, video)
+  const left = pathsOf(changed?.files ?? [])
+  if (left[0] === undefined) await deleteIfPathless(store, video)
+  else await store.setPath(video, left[0])
+  return left
 }

@@ -2,10 +2,13 @@ import { availableParallelism } from 'node:os'
 import type { Encoder } from '../encoder/encoder.ts'
 import { isGone } from '../files/files.ts'
 import type { FoundFiles } from '../files/find.ts'
-import { isWithin } from '../files/paths.ts'
+import { rootFinder } from '../files/paths.ts'
+
 import type { Store } from '../store/store.ts'
+import { version } from '../version.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
+import { type Claims, openClaims } from './claim.ts'
 import { type DecodeContext, type Decoded, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
@@ -42,15 +45,17 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   const { store, encoder, signal } = options
   const startedMs = performance.now()
   // Without it every file would fail for the same reason.
-  await ffmpegVersions()
+  const { ffmpeg } = await ffmpegVersions()
+  const tools = `vidgrep ${version}, ffmpeg ${ffmpeg.version}`
   yield* found.skipped.map((skipped) => ({ type: 'skipped' as const, ...skipped }))
   yield { type: 'found', videos: found.paths.length, bytes: found.bytes }
 
-  const catalogue = await openCatalogue(store, { signal })
+  const catalogue = await openCatalogue(store, tools, { signal })
+  const claims = openClaims(store, catalogue, tools)
   const watch = watchEncoder(encoder)
   const pass = (options: IngestOptions) => {
-    const decoded = decodeAll(found.paths, catalogue, options)
-    return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), store, catalogue)
+    const decoded = decodeAll(found.paths, catalogue, claims, options)
+    return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), { store, catalogue, claims })
   }
   const encodedBefore = options.coarse ? yield* coarsePass(pass(options), store, signal) : 0
   const results: VideoResult[] = []
@@ -59,10 +64,10 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
     if (event.type === 'video') results.push(event.result)
     yield event
   }
-  await catalogue.dropHomeless()
+  await catalogue.deletePathless()
   await profileVideos(store, encoder, { signal })
   await store.optimize({ signal })
-  yield* vanished(found, catalogue)
+  yield* vanished(found, catalogue, results)
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null
   const totals = totalsOf(results, found)
@@ -94,6 +99,7 @@ async function* coarsePass(
 async function* decodeAll(
   paths: readonly string[],
   catalogue: Catalogue,
+  claims: Claims,
   options: IngestOptions,
 ): AsyncGenerator<Decoded> {
   const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, signal } = options
@@ -103,6 +109,7 @@ async function* decodeAll(
   const context: DecodeContext = {
     store,
     catalogue,
+    claims,
     running: new Map(),
     image: encoder.model.image,
     settings: { everySeconds, decode: frames, grid, tolerance },
@@ -131,10 +138,18 @@ const watchEncoder = (encoder: Encoder) => {
 }
 
 /** Known files under the roots that are not there any more. */
-async function* vanished({ roots, paths, isOurs }: FoundFiles, catalogue: Catalogue): AsyncGenerator<IngestEvent> {
-  const present = new Set(paths)
+async function* vanished(
+  { roots, isOurs }: FoundFiles,
+  catalogue: Catalogue,
+  results: readonly VideoResult[],
+): AsyncGenerator<IngestEvent> {
+  // What took a while to index may be gone since.
+  const present = new Set(results.filter(isUntouched).map(({ path }) => path))
+  const rootOf = rootFinder(roots)
   for (const path of catalogue.paths()) {
-    const within = roots.some((root) => isWithin(path, root))
-    if (within && isOurs(path) && !present.has(path) && (await isGone(path))) yield { type: 'vanished', path }
+    const isConcerned = !present.has(path) && rootOf(path) !== undefined && isOurs(path)
+    if (isConcerned && (await isGone(path))) yield { type: 'vanished', path }
   }
 }
+
+const isUntouched = ({ status, encoded }: VideoResult): boolean => status === 'complete' && encoded === 0

@@ -1,4 +1,3 @@
-import { mergedFiles } from '../files/files.ts'
 import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
@@ -13,6 +12,8 @@ export type Job = {
   readonly tolerance: number
   /** The files of this run, the first one is decoded: each gets a result. Copies that turn up are added. */
   readonly files: [VideoFile, ...VideoFile[]]
+  /** Id of the run that the record names while its points are written. */
+  run: string
   /** Ids of points that an earlier, unfinished run left: they are not encoded again. */
   stored: ReadonlySet<string>
   readonly startedMs: number
@@ -26,15 +27,17 @@ export type Job = {
   unchanged: number
   /** All patches 0 are stored, or will be before the record is written. */
   hasWholeFrames: boolean
-  /** The record is being written for good: a copy that turns up now has to wait for it. */
+  /** The record names another run: nothing more is written. */
+  isLost: boolean
+  /** The last record is being written: a copy that turns up now has to wait for it. */
   isEnding: boolean
   readonly ended: Ended
 }
 
-/** What copies wait for: the record, once it is durable. */
+/** What copies wait for. */
 export type Ended = {
-  readonly promise: Promise<VideoRecord>
-  resolve(record: VideoRecord): void
+  readonly promise: Promise<void>
+  resolve(): void
   reject(error: unknown): void
 }
 
@@ -50,6 +53,7 @@ export const newJob = (
   settings: settingsLine(settings),
   tolerance: settings.tolerance,
   files: [file],
+  run: '',
   startedMs,
   stored: new Set(),
   info: undefined,
@@ -58,13 +62,14 @@ export const newJob = (
   known: 0,
   unchanged: 0,
   hasWholeFrames: false,
+  isLost: false,
   isEnding: false,
   ended: newEnded(),
 })
 
 const newEnded = (): Ended => {
   let ways: Omit<Ended, 'promise'> | undefined
-  const promise = new Promise<VideoRecord>((resolve, reject) => {
+  const promise = new Promise<void>((resolve, reject) => {
     ways = { resolve, reject }
   })
   // Whether copies wait or not, whoever wrote the record throws the error.
@@ -72,45 +77,69 @@ const newEnded = (): Ended => {
   return { promise, ...ways! }
 }
 
-export type Outcome = { readonly status: VideoStatus; readonly reason?: string }
+/** What a run says of a video. */
+export type Outcome = {
+  readonly status: VideoStatus
+  readonly reason?: string
+  /**
+   * Why the next run does not leave it at that: there is more to do (`continue`), or what is stored is good for nothing
+   * (`anew`).
+   */
+  readonly next?: 'continue' | 'anew'
+}
 
 /** Stands in the store while a video is being indexed, and after a run that was broken off. */
-export const unfinished: Outcome = { status: 'partial', reason: 'indexing was broken off; run it again to go on' }
+export const unfinished: Outcome = {
+  status: 'partial',
+  reason: 'indexing was broken off; run it again to go on',
+  next: 'continue',
+}
 
 /** Between the two passes of a coarse run. */
 export const wholeFramesOnly: Outcome = {
   status: 'partial',
   reason: 'whole frames only so far; run it again for the squares',
+  next: 'continue',
 }
 
-/** @param others the places that the video had before */
-export const recordOf = (job: Job, outcome: Outcome, others: readonly VideoFile[]): VideoRecord => ({
+/** @param tools versions of what decoded it: another one may make more of a damaged file */
+export const recordOf = (
+  job: Job,
+  { next, ...outcome }: Outcome,
+  { files, points, tools }: { files: readonly VideoFile[]; points: number; tools?: string },
+): VideoRecord => ({
   video: job.video,
-  files: mergedFiles(job.files, others),
+  files,
   ...outcome,
   ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
   ...(job.info ? { width: job.info.width, height: job.info.height } : {}),
   frames: job.frames,
-  points: job.known + job.encoded,
+  points,
   model: job.model,
-  settings: job.settings,
+  settings: next === 'anew' ? '' : job.settings,
+  ...(next ? { run: job.run } : {}),
+  ...(next || outcome.status === 'complete' ? {} : { tools }),
   ...(job.hasWholeFrames && outcome.status !== 'complete' ? { hasWholeFrames: true } : {}),
   indexedAt: new Date().toISOString(),
 })
 
 /** One result a file: the first one did the work, copies cost nothing. */
-export const resultsOf = (job: Job, outcome: Outcome): readonly { result: VideoResult; bytes: number }[] =>
+export const resultsOf = (
+  job: Job,
+  { status, reason }: Outcome,
+  points: number,
+): readonly { result: VideoResult; bytes: number }[] =>
   job.files.map((file, i) => ({
     bytes: file.bytes,
     result: {
       path: file.path,
       video: job.video,
-      status: outcome.status,
+      status,
       frames: job.frames,
-      points: job.known + job.encoded,
+      points,
       encoded: i === 0 ? job.encoded : 0,
       unchanged: i === 0 ? job.unchanged : 0,
       seconds: i === 0 ? (performance.now() - job.startedMs) / 1000 : 0,
-      ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
+      ...(reason === undefined ? {} : { reason }),
     },
   }))

@@ -1,12 +1,15 @@
-import type { Point, Store, VideoRecord } from '../store/store.ts'
+import type { Point, Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { Claims, Finished } from './claim.ts'
 import type { Embedded, Reached } from './encode.ts'
 import type { IngestEvent } from './events.ts'
-import { type Job, type Outcome, recordOf, resultsOf } from './job.ts'
+import { type Job, type Outcome, resultsOf } from './job.ts'
 
 /** Points that are written together, and how long a point may wait for its fellows: what a crash can cost. */
 const pointsPerWrite = 256
 const secondsPerWrite = 5
+
+export type WriteContext = { readonly store: Store; readonly catalogue: Catalogue; readonly claims: Claims }
 
 type EndedJob = { readonly job: Job; readonly outcome: Outcome }
 
@@ -14,18 +17,16 @@ type EndedJob = { readonly job: Job; readonly outcome: Outcome }
  * Points → store; a video's record follows when all its points are durable. A write runs while the next batches are
  * encoded. If the stream breaks off, what was encoded is still written.
  */
-export async function* write(
-  embedded: AsyncIterable<Embedded>,
-  store: Store,
-  catalogue: Catalogue,
-): AsyncGenerator<IngestEvent> {
-  const writer = openWriter(store, catalogue)
+export async function* write(embedded: AsyncIterable<Embedded>, context: WriteContext): AsyncGenerator<IngestEvent> {
+  const writer = openWriter(context)
   try {
     for await (const { points, passing, reached, encoded } of embedded) {
       writer.add(points)
       for (const item of passing) {
-        if (item.kind === 'started') yield startedEvent(item.job)
-        else if (item.kind === 'result') yield { type: 'video', result: item.result, bytes: item.bytes }
+        if (item.kind === 'started') {
+          writer.begin(item.job)
+          yield startedEvent(item.job)
+        } else if (item.kind === 'result') yield { type: 'video', result: item.result, bytes: item.bytes }
         else if (item.kind === 'software') yield { type: 'software', path: item.path, reason: item.reason }
         else writer.end({ job: item.job, outcome: item.outcome })
       }
@@ -52,23 +53,33 @@ const progressEvent = ({ job, atSeconds }: Reached, encoded: number): IngestEven
   ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
 })
 
-const openWriter = (store: Store, catalogue: Catalogue) => {
+const openWriter = ({ store, catalogue, claims }: WriteContext) => {
+  const jobs = new Map<string, Job>()
   let points: Point[] = []
   let endedJobs: EndedJob[] = []
   let lastWriteMs = performance.now()
   let writing: Promise<readonly IngestEvent[]> = Promise.resolve([])
 
+  const writePoints = async (batch: readonly Point[]): Promise<void> => {
+    const concerned = [...new Set(batch.map(({ video }) => video))].map((video) => jobs.get(video)!)
+    const held = new Set<Job>()
+    for (const job of concerned) if (await claims.holds(job)) held.add(job)
+    const ours = batch.filter(({ video }) => held.has(jobs.get(video)!))
+    if (ours.length > 0) await store.upsert(ours)
+    for (const job of held) if (!(await claims.holds(job))) await claims.disown(job)
+  }
   const writeAll = async (batch: readonly Point[], ended: readonly EndedJob[]): Promise<readonly IngestEvent[]> => {
-    if (batch.length > 0) await store.upsert(batch)
+    await writePoints(batch)
     const events: IngestEvent[] = []
     for (const { job, outcome } of ended) {
-      await endJob(job, outcome, catalogue)
-      events.push(...resultsOf(job, outcome).map((result) => ({ type: 'video' as const, ...result })))
+      const said = await endJob(job, outcome, claims, catalogue)
+      events.push(...resultsOf(job, said.outcome, said.points).map((result) => ({ type: 'video' as const, ...result })))
     }
     return events
   }
 
   return {
+    begin: (job: Job): void => void jobs.set(job.video, job),
     add: (more: readonly Point[]): void => void points.push(...more),
     end: (job: EndedJob): void => void endedJobs.push(job),
     isDue: (): boolean =>
@@ -89,7 +100,7 @@ const openWriter = (store: Store, catalogue: Catalogue) => {
     rescue: async (): Promise<void> => {
       try {
         await writing
-        if (points.length > 0) await store.upsert(points)
+        await writePoints(points)
       } catch {
         // The error that ended the run is the one that is thrown; the next run encodes again what was not written.
       }
@@ -98,16 +109,14 @@ const openWriter = (store: Store, catalogue: Catalogue) => {
 }
 
 /** A file whose content changed gives its path to the new video, but only when there is something to take its place. */
-const endJob = async (job: Job, outcome: Outcome, catalogue: Catalogue): Promise<void> => {
+const endJob = async (job: Job, outcome: Outcome, claims: Claims, catalogue: Catalogue): Promise<Finished> => {
   job.isEnding = true
   try {
-    let written: VideoRecord | undefined
-    await catalogue.update(job.video, (record) => {
-      written = recordOf(job, outcome, record?.files ?? [])
-      return written
-    })
-    if (outcome.status !== 'failed') for (const { path } of job.files) await catalogue.takeOver(path, job.video)
-    job.ended.resolve(written!)
+    const finished = await claims.finish(job, outcome)
+    if (finished.outcome.status !== 'failed')
+      for (const { path } of job.files) await catalogue.takeOver(path, job.video)
+    job.ended.resolve()
+    return finished
   } catch (error) {
     job.ended.reject(error)
     throw error

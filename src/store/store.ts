@@ -66,10 +66,12 @@ export type VideoRecord = {
   /** Sampling and grid settings in one comparable line: other settings mean that the video is indexed again. */
   readonly settings: string
   /**
-   * Id of the run that writes the video's points now or, once it is complete, wrote them. A run sets it before it looks
-   * at what is stored; only while it still stands may that run say `complete`. See {@link Store.deleteVideo}.
+   * Id of the run that writes the video's points, or was broken off; there is none when it is finished. A run sets it
+   * before it looks at what is stored; only while it still stands may that run finish. See {@link Store.deleteVideo}.
    */
   readonly run?: string
+  /** Versions of what decoded a video that is partial or failed for good: with others it is tried again. */
+  readonly tools?: string
   /** Of a video that is not complete: all its whole frames are stored, so that it is found by them. */
   readonly hasWholeFrames?: boolean
   /** Missing until the run that indexed the video has ended. */
@@ -143,6 +145,8 @@ export type Store = {
   vectors(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Float32Array>>
   /** Sets `path` on all points of a video. */
   setPath(video: string, path: string, options?: CallOptions): Promise<void>
+  /** Removes a video's points; its record stays. */
+  deletePoints(video: string, options?: CallOptions): Promise<void>
   /**
    * Removes a video: marks its record as partial and without a run, removes its points, then the record. So no run that
    * began before this resolved finds its id in the record afterwards, nor after a crash of this process, and does not

@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { isWithin, matchPaths } from '../../src/files/paths.ts'
+import { matchPaths, rootFinder } from '../../src/files/paths.ts'
 
 const paths = {
   beach: '/home/u/holiday/beach.mp4',
@@ -115,7 +115,7 @@ describe('a path lies within a folder', () => {
     ['/a/b', '/a/', true],
     ['/Cafe\u0301/a', '/Caf\u00e9', true],
   ])('%s in %s: %s', (path, root, expected) => {
-    expect(isWithin(path, root, posix)).toBe(expected)
+    expect(rootFinder([root], posix)(path)).toBe(expected ? root : undefined)
   })
 
   test.each([
@@ -127,6 +127,23 @@ describe('a path lies within a folder', () => {
     ['\\\\nas\\share\\a', '\\\\nas\\share', true],
     ['\\\\nas\\other\\a', '\\\\nas\\share', false],
   ])('%s in %s on Windows: %s', (path, root, expected) => {
-    expect(isWithin(path, root, win32)).toBe(expected)
+    expect(rootFinder([root], win32)(path)).toBe(expected ? root : undefined)
+  })
+
+  test('takes the outermost of several roots', () => {
+    expect(rootFinder(['/a/b', '/a', '/a/b/c'], posix)('/a/b/c/d')).toBe('/a')
+  })
+
+  test('looks at as many folders as a path has, however many roots there are', () => {
+    let lookups = 0
+    const dirname = (path: string): string => {
+      lookups += 1
+      return posix.dirname(path)
+    }
+    const files = Array.from({ length: 50_000 }, (_, i) => `/footage/${i % 100}/${i}.mp4`)
+    const rootOf = rootFinder(files, { ...posix, dirname })
+    expect(files.every((file) => rootOf(file) === file)).toBe(true)
+    expect(rootOf('/footage/1/other.mp4')).toBeUndefined()
+    expect(lookups).toBe(4 * (files.length + 1))
   })
 })

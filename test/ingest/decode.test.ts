@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openCatalogue } from '../../src/ingest/catalogue.ts'
+import { openClaims } from '../../src/ingest/claim.ts'
 import { addPlaces, type DecodeContext, type Decoded, join as joinJob } from '../../src/ingest/decode.ts'
 import { newJob } from '../../src/ingest/job.ts'
 import { loadModel } from '../../src/models/load.ts'
@@ -22,8 +23,9 @@ it.each([
   })
   const record = sampleRecord('a', { files: [] })
   if (isThere) await putRecord(store, record)
+  const catalogue = await openCatalogue(store, 'tools')
   const context: DecodeContext = {
-    ...{ store, catalogue: await openCatalogue(store), running: new Map(), settings },
+    ...{ store, catalogue, claims: openClaims(store, catalogue, 'tools'), running: new Map(), settings },
     ...{ image: (await loadModel('starter')).image, threads: 1, coarse: false, force: false },
   }
   const job = newJob('a', first!, model, settings, 0)

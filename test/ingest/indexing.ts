@@ -2,10 +2,14 @@ import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach } from 'vitest'
 import { type Index, type IndexOptions, type IngestEvent, openIndex } from '../../src/index.ts'
+import { loadModel } from '../../src/models/load.ts'
+import { defaultCollection } from '../../src/settings.ts'
+import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
 import type { Point } from '../../src/store/store.ts'
 import { ffmpegVersions } from '../../src/video/ffmpeg.ts'
 
@@ -25,6 +29,22 @@ export const open = async (store: string, options: Parameters<typeof openIndex>[
   const index = await openIndex({ store, model: 'starter', ...options })
   opened.push(index)
   return index
+}
+
+/** With a collection that is there and holds nothing: what another process writes can be seen from the start. */
+export const openEmpty = async (folder: string): Promise<Index> => {
+  const { id, dimension } = await loadModel('starter')
+  const store = await openEmbeddedStore(folder, { collection: defaultCollection, create: { model: id, dimension } })
+  await store.close()
+  return open(folder)
+}
+
+/** Waits until more points are stored than before, or the process ends. @returns whether it still runs */
+export const sawPoints = async (index: Index, ended: Promise<unknown>, before = 0): Promise<boolean> => {
+  let isRunning = true
+  void ended.then(() => (isRunning = false))
+  while (isRunning && (await index.store!.countPoints()) <= before) await setTimeout(20)
+  return isRunning
 }
 
 afterEach(async () => {

@@ -11,7 +11,9 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { Index, IndexOptions } from '../../src/index.ts'
+import { ffmpegVersions } from '../../src/video/ffmpeg.ts'
 import { clip, contents, copyClip, makeClip, open, pointsOf, run, temporaryFolder } from './indexing.ts'
 
 describe('ingest', () => {
@@ -178,23 +180,18 @@ describe('identity', () => {
     expect((await run(index, [file])).totals.encoded).toBe(0)
   })
 
-  it('reports vanished files, and prune forgets them', async () => {
+  it('reports files that are gone', async () => {
     const folder = await temporaryFolder()
     const index = await open(join(folder, 'store'))
     const clips = join(folder, 'clips')
     await mkdir(clips)
     const gone = await copyClip('bunny.mp4', clips)
     await copyClip('city.mpg', clips)
-    await run(index, [clips])
+    await run(index, [clips], { grid: 'whole' })
     await rm(gone)
-    const { events } = await run(index, [clips])
+    const { events } = await run(index, [clips], { grid: 'whole' })
     expect(events).toContainEqual({ type: 'vanished', path: gone })
-    expect(await index.prune({ dryRun: true })).toEqual([gone])
     expect(await index.videos()).toHaveLength(2)
-    expect(await index.prune()).toEqual([gone])
-    expect(await index.videos()).toHaveLength(1)
-    await rm(clips, { recursive: true })
-    await expect(index.prune()).rejects.toThrow(/disk missing/)
   })
 })
 
@@ -212,6 +209,56 @@ describe('bad input', () => {
     expect(partial?.frames).toBeLessThan(20)
     expect(partial?.reason).toMatch(/\d/)
     expect((await run(index, [whole])).totals).toMatchObject({ partial: 1, encoded: 0 })
+  })
+
+  describe('that was found out once', () => {
+    const decoded = async (index: Index, file: string, options: IndexOptions = {}) => {
+      const { events, results } = await run(index, [file], { grid: 'whole', ...options })
+      expect(results.map(({ status }) => status)).toEqual(['partial'])
+      return events.some(({ type }) => type === 'started')
+    }
+    const makeDamaged = async (folder: string): Promise<string> => {
+      const file = await makeClip(join(folder, 'damaged.mkv'), 'testsrc', 6)
+      await truncate(file, Math.floor((await readFile(file)).length / 2))
+      return file
+    }
+
+    it('is reported each time, and decoded again only if the file, the settings or the tools changed', async () => {
+      const folder = await temporaryFolder()
+      const index = await open(join(folder, 'store'))
+      const file = await makeDamaged(folder)
+      expect(await decoded(index, file)).toBe(true)
+      const [record] = await index.videos()
+      expect(record?.tools).toMatch(/^vidgrep \d.*, ffmpeg \S+$/)
+      expect(await decoded(index, file)).toBe(false)
+      await utimes(file, new Date(), new Date())
+      expect(await decoded(index, file)).toBe(false)
+      expect(await decoded(index, await copyTo(file, join(folder, 'copy.mkv')))).toBe(false)
+      expect(await decoded(index, file, { force: true })).toBe(true)
+      expect(await decoded(index, file, { everySeconds: 0.5 })).toBe(true)
+      expect(await decoded(index, file, { everySeconds: 0.5 })).toBe(false)
+      await index.store!.changeRecord(record!.video, (now) => now && { ...now, tools: 'vidgrep 0.0.1, ffmpeg 4' })
+      expect(await decoded(index, file, { everySeconds: 0.5 })).toBe(true)
+      await truncate(file, Math.floor((await readFile(file)).length * 0.8))
+      expect(await decoded(index, file, { everySeconds: 0.5 })).toBe(true)
+      expect(await index.store!.countPoints()).toBe((await index.videos()).reduce((sum, { points }) => sum + points, 0))
+    })
+
+    it('is tried again where ffmpeg was ended by somebody', async () => {
+      const folder = await temporaryFolder()
+      const index = await open(join(folder, 'store'))
+      const file = await makeClip(join(folder, 'whole.mkv'), 'testsrc', 6)
+      const { ffmpeg } = await ffmpegVersions()
+      const deadly = join(folder, 'ffmpeg.sh')
+      await writeFile(deadly, `#!/bin/sh\n[ "$1" = -version ] && exec ${ffmpeg.path} -version\nkill -9 $$\n`, {
+        mode: 0o755,
+      })
+      vi.stubEnv('VIDGREP_FFMPEG', deadly)
+      const { results } = await run(index, [file], { grid: 'whole' })
+      vi.unstubAllEnvs()
+      expect(results).toMatchObject([{ status: 'failed', reason: expect.stringContaining('SIGKILL') }])
+      expect((await run(index, [file], { grid: 'whole' })).totals).toMatchObject({ complete: 1 })
+    })
   })
 
   it('names what is no video, skips what does not look like one, and follows no link out', async () => {
@@ -279,3 +326,8 @@ describe('interruption', () => {
     expect([...(await contents(index)).keys()].sort()).toEqual([...(await contents(undisturbed)).keys()].sort())
   })
 })
+
+const copyTo = async (file: string, copy: string): Promise<string> => {
+  await copyFile(file, copy)
+  return copy
+}

@@ -40,6 +40,9 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
     setPath: async (video, path) => {
       for (const point of ofVideo(video)) points.set(point.id, { ...point, path })
     },
+    deletePoints: async (video) => {
+      for (const { id } of ofVideo(video)) points.delete(id)
+    },
     deleteVideo: async (video) => {
       for (const { id } of ofVideo(video)) points.delete(id)
       records.delete(video)

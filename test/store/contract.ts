@@ -254,6 +254,7 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect(await store.record("a'b")).toBeUndefined()
         expect(await store.countPoints()).toBe(1)
         expect(await store.record('b')).toBeDefined()
+        await store.deletePoints('never there')
         await store.deleteVideo('never there')
         expect(await store.countPoints()).toBe(1)
       })

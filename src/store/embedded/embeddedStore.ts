@@ -109,6 +109,10 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       write(async ({ points }) => {
         await points.update({ where: is('video', video), values: { path } })
       }, options),
+    deletePoints: (video, options) =>
+      write(async ({ points }) => {
+        await points.delete(is('video', video))
+      }, options),
     deleteVideo: (video, options) =>
       write(async ({ points, videos }) => {
         await changeRecord(videos, video, (record) => record && beingRemoved(record))

@@ -57,7 +57,7 @@ export const openQdrantStore = async (
   }
 }
 
-type PointCalls = Pick<Store, 'pointIds' | 'vectors' | 'setPath' | 'deleteVideo' | 'countPoints'>
+type PointCalls = Pick<Store, 'pointIds' | 'vectors' | 'setPath' | 'deletePoints' | 'deleteVideo' | 'countPoints'>
 
 const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
   pointIds: async (video, { signal } = {}) => {
@@ -71,10 +71,10 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     const request = { collection_name: name, wait: true, payload: { path }, filter: ofVideo(video) }
     await qdrant.ask((api, init) => api.setPayload(request, init), { signal, timeoutSeconds: writeSeconds })
   },
+  deletePoints: (video, options = {}) => deletePoints(qdrant, name, video, options),
   deleteVideo: async (video, { signal } = {}) => {
     await changeRecord(qdrant, name, video, (record) => record && beingRemoved(record), { signal })
-    const request = { collection_name: name, wait: true, filter: ofVideo(video) }
-    await qdrant.ask((api, init) => api.deletePoints(request, init), { signal, timeoutSeconds: writeSeconds })
+    await deletePoints(qdrant, name, video, { signal })
     await deleteRecord(qdrant, name, video, { signal })
   },
   countPoints: async (video, { signal } = {}) => {
@@ -82,6 +82,11 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     return (await qdrant.ask((api, init) => api.countPoints(request, init), { signal })).count
   },
 })
+
+const deletePoints = async (qdrant: Qdrant, name: string, video: string, { signal }: CallOptions): Promise<void> => {
+  const request = { collection_name: name, wait: true, filter: ofVideo(video) }
+  await qdrant.ask((api, init) => api.deletePoints(request, init), { signal, timeoutSeconds: writeSeconds })
+}
 
 const readVectors = async (
   qdrant: Qdrant,
