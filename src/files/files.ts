@@ -1,7 +1,15 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { VideoFile } from '../store/store.ts'
 import { regularFile, UnreadableFileError } from './regular.ts'
+
+/** A place where a video lies. Size and time of change tell without reading it whether it is still the same file. */
+export type VideoFile = {
+  /** Absolute. */
+  readonly path: string
+  readonly bytes: number
+  /** Time of the last change in milliseconds since 1970. */
+  readonly modifiedMs: number
+}
 
 /** @throws UnreadableFileError, NotAVideoError if there is no regular file */
 export const videoFile = async (path: string): Promise<VideoFile> => {

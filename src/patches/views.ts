@@ -1,4 +1,3 @@
-import type { ImageTower } from '../models/model.ts'
 import type { Box } from '../store/store.ts'
 import type { Frame, Picture, View } from '../video/video.ts'
 import { boxOf, type GridSettings, gridFor, isTooOblong, type PatchArea } from './grid.ts'
@@ -17,6 +16,15 @@ export type PlannedPatch = {
    * Allocates nothing.
    */
   cut(frame: Frame, target: Uint8Array, offset: number): void
+}
+
+/** What a model takes in: a square picture, made of the frame by the model's own rule. */
+export type ModelInput = {
+  /** Edge in pixels. */
+  readonly size: number
+  /** `edge-crop`: the shorter edge to `size`, then the middle; `squash`: both edges to `size`. */
+  readonly resize: 'edge-crop' | 'squash'
+  readonly interpolation?: 'bicubic' | 'bilinear'
 }
 
 export type PatchPlan = {
@@ -39,7 +47,7 @@ export type PatchPlan = {
 export const planPatches = (
   info: { readonly width: number; readonly height: number },
   settings: GridSettings,
-  { size, resize, interpolation }: Pick<ImageTower, 'size' | 'resize'> & Partial<Pick<ImageTower, 'interpolation'>>,
+  { size, resize, interpolation }: ModelInput,
 ): PatchPlan => {
   const { areas, edge } = gridFor(info, settings)
   const views: View[] = []
@@ -68,7 +76,7 @@ export const planPatches = (
 export const wholeFrameView = (
   info: { readonly width: number; readonly height: number },
   size: number,
-  resize: ImageTower['resize'],
+  resize: ModelInput['resize'],
 ): View => {
   const { width, height } = info
   if (resize === 'squash' || width === height || isTooOblong(info)) return { width: size, height: size }

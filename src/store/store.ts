@@ -1,5 +1,8 @@
 import { UsageError, VidgrepError } from '../errors.ts'
+import type { VideoFile } from '../files/files.ts'
 import type { VideoProfile } from './profile.ts'
+
+export type { VideoFile }
 
 /** Version of what is stored; a collection with a higher one is refused. */
 export const schemaVersion = 1
@@ -37,15 +40,6 @@ export type Hit = Payload & {
 }
 
 export type VideoStatus = 'complete' | 'partial' | 'failed'
-
-/** A place where a video lies. Size and time of change tell without reading it whether it is still the same file. */
-export type VideoFile = {
-  /** Absolute. */
-  readonly path: string
-  readonly bytes: number
-  /** Time of the last change in milliseconds since 1970. */
-  readonly modifiedMs: number
-}
 
 /** What is known of one video of the collection. Written after its points are durable. */
 export type VideoRecord = {
