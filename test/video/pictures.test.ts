@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
+import { frame } from '../../src/video/still.ts'
 import type { View } from '../../src/video/video.ts'
 import { collect, colorAt, difference, h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
@@ -153,6 +154,82 @@ describe('colours', () => {
   })
   test('a palette', () => expectColors('palette.gif'))
   test('Motion JPEG', () => expectColors('mjpeg.avi', '-c:v', 'mjpeg', '-q:v', '1', '-pix_fmt', 'yuvj444p'))
+})
+
+/**
+ * Coded levels [Y, Cb, Cr] of 10 bits for colours of sRGB whose white has 203 nits: BT.709 to BT.2020 (ITU-R BT.2087), then
+ * PQ or HLG (ITU-R BT.2100), each channel of HLG by its inverse EOTF for a screen of 1,000 nits.
+ */
+const hdrColors = [
+  { shown: [128, 128, 128], smpte2084: [439, 512, 512], 'arib-std-b67': [476, 512, 512] },
+  { shown: [200, 40, 30], smpte2084: [374, 459, 588], 'arib-std-b67': [370, 434, 651] },
+  { shown: [120, 140, 20], smpte2084: [438, 436, 509], 'arib-std-b67': [480, 387, 503] },
+  { shown: [30, 60, 180], smpte2084: [332, 600, 501], 'arib-std-b67': [299, 669, 495] },
+  { shown: [0, 0, 0], smpte2084: [64, 512, 512], 'arib-std-b67': [64, 512, 512] },
+] as const
+
+describe('HDR is shown as on a screen without it', () => {
+  /** A video of one colour, with the levels given, that says of itself what `tags` say. */
+  const flat = (name: string, levels: readonly number[], tags: readonly string[], range = 'tv') => {
+    const [y, cb, cr] = levels
+    const source = `color=black:size=64x48:rate=5:duration=0.4,format=yuv444p10le,geq=lum=${y}:cb=${cb}:cr=${cr}`
+    const lossless = ['-c:v', 'ffv1', '-pix_fmt', 'yuv444p10le', '-color_range', range]
+    return makeClip(inFolder(name), '-f', 'lavfi', '-i', source, ...lossless, ...tags)
+  }
+  const shownAs = async (file: string) => {
+    const [whole, part] = await firstPictures(file, [
+      { width: 64, height: 48 },
+      { width: 32, height: 32, crop: { x: 8, y: 8, width: 8, height: 8 } },
+    ])
+    expect(colorAt(part!, 0.5, 0.5)).toEqual(colorAt(whole!, 0.5, 0.5))
+    expect(colorAt(await frame(file, 0.2), 0.5, 0.5)).toEqual(colorAt(whole!, 0.5, 0.5))
+    return colorAt(whole!, 0.5, 0.5)
+  }
+  const wide = ['-color_primaries', 'bt2020', '-colorspace', 'bt2020nc']
+
+  for (const transfer of ['smpte2084', 'arib-std-b67'] as const) {
+    const tags = ['-color_trc', transfer, ...wide]
+    test(`${transfer}: colours are those of the scene`, async () => {
+      for (const { shown, [transfer]: levels } of hdrColors) {
+        const found = await shownAs(await flat(`${transfer}-${shown}.mkv`, levels, tags))
+        expect(difference(found, shown).largest, `${shown}`).toBeLessThanOrEqual(4)
+      }
+    })
+
+    test(`${transfer}: white is white, and lights are told from it`, async () => {
+      const white = transfer === 'smpte2084' ? 573 : 721
+      const levels = [white, (white + 940) / 2, 940]
+      const found = await Promise.all(
+        levels.map(async (level) => shownAs(await flat(`${transfer}-${level}.mkv`, [level, 512, 512], tags))),
+      )
+      for (const [red, green, blue] of found) expect([green, blue]).toEqual([red, red])
+      const [reference, bright, brightest] = found.map(([red]) => red!)
+      expect(reference).toBeGreaterThanOrEqual(240)
+      expect(bright).toBeGreaterThan(reference!)
+      expect(brightest).toBeGreaterThanOrEqual(bright!)
+    })
+  }
+
+  test('full range, and tags that name the transfer alone', async () => {
+    const full = ['-color_trc', 'smpte2084', ...wide]
+    const level = Math.round(((573 - 64) / 876) * 1023)
+    expect((await shownAs(await flat('full.mkv', [level, 512, 512], full, 'pc')))[0]).toBeGreaterThanOrEqual(240)
+    const bare = await shownAs(await flat('bare.mkv', hdrColors[1].smpte2084, ['-color_trc', 'smpte2084']))
+    expect(difference(bare, hdrColors[1].shown).largest).toBeLessThanOrEqual(4)
+  })
+
+  test('wide colours without HDR stay as they were', async () => {
+    const levels = [502, 512, 512]
+    const grey = Math.round(((502 - 64) / 876) * 255)
+    for (const [name, ...tags] of [
+      ['sdr-wide.mkv', '-color_trc', 'bt2020-10', ...wide],
+      ['sdr.mkv', '-color_trc', 'bt709', '-color_primaries', 'bt709', '-colorspace', 'bt709'],
+      ['untagged.mkv'],
+    ] as const)
+      expect(difference(await shownAs(await flat(name, levels, tags)), [grey, grey, grey]).largest).toBeLessThanOrEqual(
+        1,
+      )
+  })
 })
 
 /** Writes a display matrix into an MP4's track header: [a, b, c, d] of ISO/IEC 14496-12, 8.3.2. */

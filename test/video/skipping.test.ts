@@ -20,14 +20,18 @@ const taken = (file: string, decode: DecodedFrames, everySeconds = 1) =>
 
 const timesOf = (all: readonly { timestampSeconds: number }[]) => all.map(({ timestampSeconds }) => timestampSeconds)
 
-/** Presentation times of the key frames, in seconds, as the container has them. */
+/** Times of the key frames in seconds from the start of the file. */
 const keyTimes = async (file: string): Promise<readonly number[]> => {
   const { path } = await findTool('ffprobe')
-  const options = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', 'packet=pts_time,flags', '-of', 'csv=p=0']
+  const entries = 'packet=pts_time,flags:format=start_time'
+  const options = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', entries, '-of', 'json']
   const { stdout } = await promisify(execFile)(path, [...options, file])
-  const packets = stdout.trim().split('\n')
-  const times = packets.filter((line) => line.split(',')[1]?.startsWith('K')).map((line) => Number(line.split(',')[0]))
-  return times.sort((a, b) => a - b)
+  const { packets, format } = JSON.parse(stdout) as {
+    packets: { pts_time: string; flags: string }[]
+    format: { start_time?: string }
+  }
+  const times = packets.filter(({ flags }) => flags.startsWith('K')).map(({ pts_time }) => Number(pts_time))
+  return times.map((time) => Number((time - Number(format.start_time ?? 0)).toFixed(6))).sort((a, b) => a - b)
 }
 
 describe('decoding reference frames alone', () => {
