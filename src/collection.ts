@@ -6,6 +6,7 @@ import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { type Settings, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
+import type { MigrationStep } from './store/schema.ts'
 import { CollectionMissingError, expectBelonging, type OpenStore, type Store } from './store/store.ts'
 
 export type OpenIndexOptions = SettingsOptions & {
@@ -25,8 +26,12 @@ export type OpenCollection = {
   readonly store: Store | undefined
   /** @throws CollectionMissingError if nothing was ever indexed */
   existing(): Store
-  /** Makes the collection if it is missing and brings its schema up to date. Searches under way keep theirs. */
-  openForWriting(signal?: AbortSignal): Promise<void>
+  /**
+   * Makes the collection if it is missing and brings its schema up to date. Searches under way keep theirs.
+   *
+   * @returns the steps that brought it up to date
+   */
+  openForWriting(signal?: AbortSignal): Promise<readonly MigrationStep[]>
   /** One for all calls, started by the first one. */
   encoder(): Promise<Encoder>
   close(): Promise<void>
@@ -81,8 +86,11 @@ export const openCollection = async (options: OpenIndexOptions = {}): Promise<Op
       return store
     },
     openForWriting: async (signal) => {
-      if (!isForWriting) await open({ create: { model: model.id, dimension: model.dimension }, signal })
+      const migrations: MigrationStep[] = []
+      const create = { model: model.id, dimension: model.dimension }
+      if (!isForWriting) await open({ create, onMigrated: (step) => migrations.push(step), signal })
       isForWriting = true
+      return migrations
     },
     encoder: () => {
       encoder ??= startEncoder(model, { device, threads: options.threads, batchSize: options.batchSize })

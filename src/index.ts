@@ -2,7 +2,6 @@
 // asks for help, or only searches, starts at once.
 import { checkCount, type OpenIndexOptions, openCollection } from './collection.ts'
 import type { Encoder } from './encoder/encoder.ts'
-import { UsageError } from './errors.ts'
 import type { FindFilesOptions } from './files/find.ts'
 import type { IngestEvent } from './ingest/events.ts'
 import type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
@@ -11,9 +10,9 @@ import type { SamplingOptions } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { SearchQueryOptions, SearchResult } from './search/query.ts'
-import { isServer, type SettingsOptions, settingsFrom } from './settings.ts'
+import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
-import type { MigrationStep } from './store/qdrant/migrations.ts'
+import type { MigrationStep } from './store/schema.ts'
 import type { Store, VideoRecord } from './store/store.ts'
 import type { Frame, FramesOptions } from './video/video.ts'
 
@@ -115,7 +114,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
       // In a new collection every video is new: the model loads while the store is made.
       if (!collection.store && found.paths.length > 0) encoder.load()
-      await collection.openForWriting(signal)
+      const migrations = await collection.openForWriting(signal)
+      for (const { name, description } of migrations) yield { type: 'migrated', name, description }
       yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
     },
     search: async (query, options) => {
@@ -186,20 +186,15 @@ export type MigrateOptions = SettingsOptions & { readonly dryRun?: boolean; read
 export type Migrated = { readonly collection: string; readonly steps: readonly MigrationStep[] }
 
 /**
- * Brings the schema of a collection on a Qdrant server up to date.
+ * Brings what is stored of a collection up to date, as the next index would.
  *
  * @returns the collection and the steps that were applied, or with `dryRun` those that would be
- * @throws UsageError for an embedded store, which keeps its schema itself
+ * @throws CollectionMissingError if there is no such collection
  */
 export const migrate = async ({ dryRun, signal, ...options }: MigrateOptions = {}): Promise<Migrated> => {
   const { store, collection, apiKey } = settingsFrom(options)
-  if (!isServer(store)) {
-    throw new UsageError(`The embedded store in ${store} keeps its schema itself: there is nothing to migrate`, {
-      remedy: 'Name a server: vidgrep migrate --store http://localhost:6333',
-    })
-  }
-  const { migrate } = await import('./store/qdrant/migrations.ts')
-  return { collection, steps: await migrate(store, { collection, dryRun, signal, apiKey }) }
+  const { migrateCollection } = await import('./store/openStore.ts')
+  return { collection, steps: await migrateCollection(store, { collection, dryRun, signal, apiKey }) }
 }
 
 /** Checks the machine, the settings, ffmpeg, the model and the store. */

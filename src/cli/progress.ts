@@ -36,6 +36,7 @@ const doneLine = ({ path, frames, points, encoded, unchanged, seconds }: VideoRe
 }
 
 const showProblem = (event: IngestEvent, write: (line: string) => void): void => {
+  if (event.type === 'migrated') write(`The collection is of an older version. ${event.description}`)
   if (event.type === 'video' && event.result.status !== 'complete') {
     write(`${event.result.path}: ${event.result.status}: ${event.result.reason ?? 'no reason known'}`)
   }
@@ -51,6 +52,7 @@ const openBar = (): Progress => {
   }
   return {
     show: (event) => {
+      if (event.type === 'migrated') return showProblem(event, warn)
       meter.count(event)
       if (event.type === 'found') bar.start(1, 0, meter.words())
       else if (event.type === 'searchable') above(searchable)

@@ -53,6 +53,8 @@ export type IngestTotals = {
 }
 
 export type IngestEvent =
+  /** What is stored was of an older version, and this step brought it up to date. */
+  | { readonly type: 'migrated'; readonly name: string; readonly description: string }
   /** All files are listed; the work begins. */
   | { readonly type: 'found'; readonly videos: number; readonly bytes: number }
   /** A file or folder that is passed over. */

@@ -1,4 +1,5 @@
 import { isServer } from '../settings.ts'
+import type { MigrationStep } from './schema.ts'
 import type { CallOptions, OpenStore, Store } from './store.ts'
 
 /**
@@ -39,4 +40,29 @@ export const replaceCollection = async (location: string, { apiKey, ...options }
   }
   const { replaceEmbeddedCollection } = await import('./embedded/folder.ts')
   return replaceEmbeddedCollection(location, options)
+}
+
+type MigrateOptions = CallOptions & {
+  readonly collection: string
+  /** Change nothing. */
+  readonly dryRun?: boolean
+  readonly apiKey?: string
+}
+
+/**
+ * Brings what is stored of a collection up to date, as the next writer would. A second call does nothing; several
+ * processes may do it at once, and what was broken off is finished by the next one.
+ * @returns the steps that were applied, or with `dryRun` those that would be
+ * @throws CollectionMissingError, SchemaTooNewError, StoreError
+ */
+export const migrateCollection = async (
+  location: string,
+  { apiKey, ...options }: MigrateOptions,
+): Promise<MigrationStep[]> => {
+  if (isServer(location)) {
+    const { migrateQdrantCollection } = await import('./qdrant/migrations.ts')
+    return migrateQdrantCollection(location, { ...options, apiKey })
+  }
+  const { migrateEmbeddedCollection } = await import('./embedded/embeddedStore.ts')
+  return migrateEmbeddedCollection(location, options)
 }

@@ -1,11 +1,12 @@
 import { UsageError, VidgrepError } from '../errors.ts'
 import type { VideoFile } from '../files/files.ts'
 import type { VideoProfile } from './profile.ts'
+import type { MigrationStep } from './schema.ts'
 
 export type { VideoFile }
 
 /** Version of what is stored; a collection with a higher one is refused. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 /** [x, y, width, height] as fractions (0–1) of the displayed frame. */
 export type Box = readonly [number, number, number, number]
@@ -170,8 +171,13 @@ export type Store = {
 export type OpenStore = {
   /** Name of the collection: letters, digits, `-` and `_`. */
   readonly collection: string
-  /** Given: create the collection if it is missing, and refuse it if it belongs to another model. */
+  /**
+   * Given: create the collection if it is missing, bring its schema up to date if it is older, and refuse it if it belongs
+   * to another model. Not given: an older collection is read as it is.
+   */
   readonly create?: { readonly model: string; readonly dimension: number }
+  /** Called for every step that brought an older collection up to date. */
+  readonly onMigrated?: (step: MigrationStep) => void
   readonly signal?: AbortSignal
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { VidgrepError } from '../../src/errors.ts'
 import { pointId } from '../../src/store/point.ts'
+import { countFromStart, type MigrationStep } from '../../src/store/schema.ts'
 import {
   CollectionMissingError,
   InvalidPointError,
@@ -106,6 +107,36 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         await place.plantSchemaVersion(collection.name, schemaVersion + 1)
         await expect(open({ collection: collection.name })).rejects.toBeInstanceOf(SchemaTooNewError)
         await expect(fresh(collection.name)).rejects.toBeInstanceOf(SchemaTooNewError)
+      })
+
+      test('a collection of schema 1 is read as it is, and brought up to date by the first one that writes', async () => {
+        const store = await filled([
+          samplePoint(0, { video: 'from 0', t: 0 }),
+          ...[1, 2].map((seed) => samplePoint(seed, { video: 'from 0', t: 5000 + seed })),
+          ...[3, 4].map((seed) => samplePoint(seed, { video: 'by a clock', t: 20_000 + seed })),
+        ])
+        const records = ['by a clock', 'from 0'].map((video) => sampleRecord(video, { run: 'one' }))
+        for (const record of records) await putRecord(store, record)
+        const { name } = store.collection
+        await place.plantSchemaVersion(name, 1)
+        const reader = await open({ collection: name })
+        expect(reader.collection.schemaVersion).toBe(1)
+        expect(await reader.search(unitVector(1), { limit: 9 })).toHaveLength(5)
+        expect(await reader.records()).toEqual(records)
+
+        const steps: string[] = []
+        const onMigrated = (step: MigrationStep) => void steps.push(step.name)
+        const create = { model, dimension }
+        for (const _ of ['once', 'and again']) {
+          expect((await open({ collection: name, create, onMigrated })).collection.schemaVersion).toBe(schemaVersion)
+        }
+        expect(steps).toEqual([countFromStart.name])
+        const [marked, kept] = await reader.records()
+        expect(marked).toMatchObject({ video: 'by a clock', status: 'partial', settings: '' })
+        expect(marked).not.toHaveProperty('run')
+        expect(kept).toEqual(records[1])
+        expect(await reader.countPoints()).toBe(5)
+        expect((await open({ collection: name })).collection.schemaVersion).toBe(schemaVersion)
       })
 
       test.each(['', 'two words', '../up', 'a/b', 'naïve', 'new\nline', 'a.b', 'x'.repeat(300)])(

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
 import { collectionsIn } from '../../src/store/embedded/folder.ts'
 import { defaultUpkeep } from '../../src/store/embedded/vectorIndex.ts'
-import { CollectionMissingError, type Store, StoreError } from '../../src/store/store.ts'
+import { migrateCollection } from '../../src/store/openStore.ts'
+import { countFromStart } from '../../src/store/schema.ts'
+import { CollectionMissingError, type Store, StoreError, schemaVersion } from '../../src/store/store.ts'
 import { type Place, storeContract } from './contract.ts'
 import { cosine, dimension, model, putRecord, samplePoint, sampleRecord, unitVector } from './samples.ts'
 
@@ -100,6 +102,23 @@ describe('the folder', () => {
     await store.upsert([samplePoint(1)])
     await store.close()
     expect((await readdir(folder)).sort()).toEqual(['.new-young', 'one'])
+  })
+})
+
+describe('vidgrep migrate', () => {
+  test('of a folder tells what would be done, does it once, and refuses a missing collection', async () => {
+    const folder = freshFolder()
+    await (await openEmbeddedStore(folder, { collection: 'one', create })).close()
+    const file = join(folder, 'one', 'collection.json')
+    const facts = JSON.parse(await readFile(file, 'utf8'))
+    await writeFile(file, JSON.stringify({ ...facts, schemaVersion: 1 }))
+    const migrate = (dryRun?: boolean) => migrateCollection(folder, { collection: 'one', dryRun })
+    expect(await migrate(true)).toEqual([countFromStart])
+    expect(JSON.parse(await readFile(file, 'utf8')).schemaVersion).toBe(1)
+    expect(await migrate()).toEqual([countFromStart])
+    expect(JSON.parse(await readFile(file, 'utf8')).schemaVersion).toBe(schemaVersion)
+    expect(await migrate()).toEqual([])
+    await expect(migrateCollection(folder, { collection: 'two' })).rejects.toBeInstanceOf(CollectionMissingError)
   })
 })
 

@@ -5,9 +5,10 @@ import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
 import { connect } from '../../src/store/qdrant/client.ts'
 import { collectionNames, metaId, replaceQdrantCollection } from '../../src/store/qdrant/collections.ts'
-import { migrate } from '../../src/store/qdrant/migrations.ts'
+import { migrateQdrantCollection as migrate } from '../../src/store/qdrant/migrations.ts'
 import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
 import { largeFromPoints } from '../../src/store/qdrant/search.ts'
+import { countFromStart } from '../../src/store/schema.ts'
 import {
   CollectionMissingError,
   ModelMismatchError,
@@ -70,14 +71,14 @@ describe('migrations of the Qdrant schema', () => {
     await setBack()
     const before = structuredClone([...server.database])
     const pending = await migrate(server.url, { collection, dryRun: true })
-    expect(pending.map(({ name }) => name)).toEqual([steps[1]])
+    expect(pending.map(({ name }) => name)).toEqual([steps[1], countFromStart.name])
     expect(pending[0]!.requests[0]).toBe('PUT /collections/clips/index {"field_name":"path","field_schema":"keyword"}')
     expect([...server.database]).toEqual(before)
   })
 
   test('what is pending is applied and recorded, and then nothing is pending', async () => {
     await setBack()
-    expect((await migrate(server.url, { collection })).map(({ name }) => name)).toEqual([steps[1]])
+    expect((await migrate(server.url, { collection })).map(({ name }) => name)).toEqual([steps[1], countFromStart.name])
     expect(server.database.get(collection)!.indexes.size).toBe(4)
     expect(Object.keys(metaOf().payload.migrations as object).sort()).toEqual(steps)
     expect(metaOf().payload.schemaVersion).toBe(schemaVersion)

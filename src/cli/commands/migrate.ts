@@ -4,7 +4,7 @@ import { exitCodes, print, printJson } from '../run.ts'
 
 export const migrateCommand = defineCommand({
   command: 'migrate',
-  describe: "Bring a Qdrant collection's schema up to date",
+  describe: 'Bring a collection that an older vidgrep wrote up to date',
   options: {
     'dry-run': { type: 'boolean', default: false, describe: 'Only say what would be done' },
     ...storeOptions,

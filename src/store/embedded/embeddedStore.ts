@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Table } from '@lancedb/lancedb'
 import type { Table as ArrowTable } from 'apache-arrow'
 import { checkPoints, checkVector } from '../point.ts'
+import { countFromStart, type MigrationStep, markOtherClocks } from '../schema.ts'
 import {
   beingRemoved,
   type CallOptions,
@@ -13,11 +14,12 @@ import {
   type OpenStore,
   type RecordChange,
   type Store,
+  schemaVersion,
   type VideoRecord,
 } from '../store.ts'
 import { loadEngine, type OpenTables, storeErrorFrom, tablesIn } from './engine.ts'
-import { collectionsIn, createCollection, type Facts, readFacts } from './folder.ts'
-import { is, nearest, pointIdsOf, pointKey, recordFrom, vectorsOf, videoKey } from './points.ts'
+import { collectionsIn, createCollection, type Facts, putFacts, readFacts } from './folder.ts'
+import { is, nearest, pointIdsOf, pointKey, recordFrom, timesOf, vectorsOf, videoKey } from './points.ts'
 import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './vectorIndex.ts'
 import { writerIn } from './writer.ts'
 
@@ -29,7 +31,7 @@ import { writerIn } from './writer.ts'
  */
 export const openEmbeddedStore = async (
   folder: string,
-  { collection: name, create, signal }: OpenStore,
+  { collection: name, create, onMigrated, signal }: OpenStore,
   upkeep: Upkeep = defaultUpkeep,
 ): Promise<Store> => {
   checkCollectionName(name)
@@ -39,8 +41,39 @@ export const openEmbeddedStore = async (
     const found = await findOrCreate(location, name, create)
     expectBelonging(found, create)
     const { contents = name, replaced: _, ...collection } = found
-    return storeIn(location, contents, collection, upkeep)
+    const store = storeIn(location, contents, collection, upkeep)
+    if (!create || found.schemaVersion >= schemaVersion) return store
+    await bringUpToDate(store, location, found, upkeep)
+    onMigrated?.(countFromStart)
+    return storeIn(location, contents, { ...collection, schemaVersion }, upkeep)
   })
+}
+
+type Migrate = CallOptions & { readonly collection: string; readonly dryRun?: boolean }
+
+/** {@link migrateCollection} in a folder. */
+export const migrateEmbeddedCollection = async (
+  folder: string,
+  { collection: name, dryRun, signal }: Migrate,
+): Promise<MigrationStep[]> => {
+  const { collection, close } = await openEmbeddedStore(folder, { collection: name, signal })
+  await close()
+  if (collection.schemaVersion >= schemaVersion) return []
+  const create = { model: collection.model, dimension: collection.dimension }
+  if (!dryRun) await (await openEmbeddedStore(folder, { collection: name, create, signal })).close()
+  return [countFromStart]
+}
+
+/** The version is written last: broken off before, all of it is made again. */
+const bringUpToDate = async (store: Store, location: string, facts: Facts, upkeep: Upkeep): Promise<void> => {
+  const tables = tablesIn(join(location, facts.contents ?? facts.name), upkeep)
+  try {
+    await markOtherClocks(store, timesOf((await tables.opened()).points), {})
+    await putFacts(location, { ...facts, schemaVersion })
+  } finally {
+    await tables.close()
+    await store.close()
+  }
 }
 
 const findOrCreate = async (folder: string, name: string, create: OpenStore['create']): Promise<Facts> => {

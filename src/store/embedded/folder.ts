@@ -182,7 +182,7 @@ const factsOf = async (folder: string, name: string): Promise<Facts> => {
 }
 
 /** Renaming over a file is atomic: a reader finds the old facts or the new ones. */
-const putFacts = async (folder: string, facts: Facts): Promise<void> => {
+export const putFacts = async (folder: string, facts: Facts): Promise<void> => {
   const file = join(folder, facts.name, factsFile)
   const beside = `${file}.${randomUUID()}`
   await writeDurably(beside, `${JSON.stringify({ ...facts, createdAt: new Date().toISOString() }, undefined, 2)}\n`)

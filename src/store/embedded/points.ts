@@ -112,3 +112,11 @@ export const vectorsOf = async (points: Table, ids: readonly string[]): Promise<
   }
   return found
 }
+
+/** Of all points which video they are of, and their times in seconds. */
+export async function* timesOf(points: Table) {
+  for await (const batch of points.query().select(['video', 't'])) {
+    const [videos, times] = [batch.getChild('video')!, batch.getChild('t')!]
+    for (const [row, video] of [...videos].entries()) yield { video: video as string, t: times.get(row) as number }
+  }
+}

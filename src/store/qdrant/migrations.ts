@@ -1,10 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { countFromStart, type MigrationStep, markOtherClocks } from '../schema.ts'
 import {
   type CallOptions,
   CollectionMissingError,
   expectBelonging,
   type OpenStore,
+  type Store,
   StoreError,
   schemaVersion,
 } from '../store.ts'
@@ -22,15 +24,8 @@ import {
   recordsCollection,
 } from './collections.ts'
 import { statusOf } from './failures.ts'
-
-/** A change of the schema that was made, or would be. */
-export type MigrationStep = {
-  /** Such as "0002-index-payload". */
-  readonly name: string
-  readonly description: string
-  /** What is asked of the server, such as "PUT /collections/vidgrep/index {…}". */
-  readonly requests: readonly string[]
-}
+import { scroll } from './points.ts'
+import { changeRecord } from './records.ts'
 
 export type Migrate = Connect & CallOptions & { readonly collection: string; readonly dryRun?: boolean }
 
@@ -40,7 +35,7 @@ export type Migrate = Connect & CallOptions & { readonly collection: string; rea
  * @returns the steps that were applied, or with `dryRun` those that would be
  * @throws CollectionMissingError, SchemaTooNewError, StoreError
  */
-export const migrate = async (
+export const migrateQdrantCollection = async (
   url: string,
   { collection, dryRun, signal, ...options }: Migrate,
 ): Promise<MigrationStep[]> => {
@@ -51,24 +46,26 @@ export const migrate = async (
     throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
   }
   expectBelonging(collectionOf(collection, meta), undefined)
-  if (meta.contents) return migrate(url, { collection: meta.contents, dryRun, signal, ...options })
+  if (meta.contents) return migrateQdrantCollection(url, { collection: meta.contents, dryRun, signal, ...options })
   const points = pointsOf(await collectionInfo(qdrant, collection, { signal }))
-  const steps = await pendingSteps(meta, points)
-  if (!dryRun) await update(qdrant, collection, meta, points, { signal })
-  return steps.map((step) => ({
-    name: step.name,
-    description: step.description,
-    requests: requestsOf(step, { collection, dimension: meta.dimension }).map(
-      ({ request, body }) => `${request} ${JSON.stringify(body)}`,
-    ),
-  }))
+  if (!dryRun) return update(qdrant, collection, meta, points, { signal })
+  const places = { collection, dimension: meta.dimension }
+  const steps = (await pendingSteps(meta, points)).map((step) => migrationOf(step, places))
+  return meta.schemaVersion < schemaVersion ? [...steps, countFromStart] : steps
 }
+
+const migrationOf = (step: Step, places: Places): MigrationStep => ({
+  name: step.name,
+  description: step.description,
+  requests: requestsOf(step, places).map(({ request, body }) => `${request} ${JSON.stringify(body)}`),
+})
 
 /**
  * Finds the collection, or with `create` makes it and brings its schema up to date.
  * @throws CollectionMissingError, ModelMismatchError, SchemaTooNewError, StoreError
  */
-export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal }: OpenStore): Promise<Meta> => {
+export const findOrCreate = async (qdrant: Qdrant, options: OpenStore): Promise<Meta> => {
+  const { collection, create, onMigrated, signal } = options
   const found = await readMeta(qdrant, collection, { signal })
   if (!found && !create) {
     throw new CollectionMissingError(collection, qdrant.location, await collectionNames(qdrant, { signal }))
@@ -76,11 +73,12 @@ export const findOrCreate = async (qdrant: Qdrant, { collection, create, signal 
   const meta = found ?? (await createCollection(qdrant, collection, create!, { signal }))
   expectBelonging(collectionOf(collection, meta), create)
   const { contents } = meta
-  if (contents) return { ...(await findOrCreate(qdrant, { collection: contents, create, signal })), contents }
+  if (contents) return { ...(await findOrCreate(qdrant, { ...options, collection: contents })), contents }
   const info = await collectionInfo(qdrant, collection, { signal })
   if (!info) throw pointless(collection, qdrant.location)
-  if (create) await update(qdrant, collection, meta, pointsOf(info), { signal })
-  return meta
+  if (!create) return meta
+  for (const step of await update(qdrant, collection, meta, pointsOf(info), { signal })) onMigrated?.(step)
+  return { ...meta, schemaVersion }
 }
 
 /** Applies what a collection became large enough for. One that is not there any more is left alone. */
@@ -140,12 +138,29 @@ const update = async (
   meta: Meta,
   points: number,
   options: CallOptions,
-): Promise<void> => {
+): Promise<MigrationStep[]> => {
+  const places = { collection, dimension: meta.dimension }
+  const done: MigrationStep[] = []
   for (const step of await pendingSteps(meta, points)) {
-    await apply(qdrant, step, { collection, dimension: meta.dimension }, options)
+    await apply(qdrant, step, places, options)
     await recordStep(qdrant, collection, step.name, options)
+    done.push(migrationOf(step, places))
   }
-  if (meta.schemaVersion < schemaVersion) await recordSchemaVersion(qdrant, collection, options)
+  if (meta.schemaVersion >= schemaVersion) return done
+  await markOtherClocks(recordsOf(qdrant, collection), timesOf(qdrant, collection, options), options)
+  await recordSchemaVersion(qdrant, collection, options)
+  return [...done, countFromStart]
+}
+
+const recordsOf = (qdrant: Qdrant, name: string): Pick<Store, 'changeRecord'> => ({
+  changeRecord: (video, change, options = {}) => changeRecord(qdrant, name, video, change, options),
+})
+
+async function* timesOf(qdrant: Qdrant, name: string, options: CallOptions) {
+  const request = { limit: 4096, with_payload: ['video', 't'] }
+  for await (const { payload } of scroll(qdrant, name, request, options)) {
+    yield payload as unknown as { readonly video: string; readonly t: number }
+  }
 }
 
 const apply = async (
