@@ -65,7 +65,7 @@ export type IngestEvent =
   | {
       readonly type: 'progress'
       readonly path: string
-      /** Presentation time in seconds that the video has reached. */
+      /** Time in seconds that the video has reached. */
       readonly atSeconds: number
       readonly durationSeconds?: number
       /** Frames of this video so far. */

@@ -10,9 +10,9 @@ export type Moment = {
   readonly path: string
   /** Fingerprint of the video's content. */
   readonly video: string
-  /** Presentation time in seconds. */
+  /** Seconds from the start of the file, as players count them. */
   readonly t: number
-  /** Presentation time in seconds until which the patch looked the same; `t` or later. */
+  /** Time in seconds until which the patch looked the same; `t` or later. */
   readonly until: number
   /** 100 · cosine similarity. */
   readonly score: number

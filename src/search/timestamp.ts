@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 
 /**
- * A presentation time as people read it: `hh:mm:ss.mmm`, rounded to milliseconds. Hours grow as they need to; times
+ * A time in a video as people read it: `hh:mm:ss.mmm`, rounded to milliseconds. Hours grow as they need to; times
  * before the start of the file carry a minus.
  */
 export const formatTimestamp = (seconds: number): string => {

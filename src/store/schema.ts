@@ -18,9 +18,9 @@ export const countFromStart: MigrationStep = {
 
 /**
  * The latest time of a first frame, in seconds, that is taken for one counted from the start of the file. Schema 1 counted
- * by the container's own clock: below that, times are off by less than anybody sees.
+ * by the container's own clock: below that, times are off by less than anybody sees. Program streams begin at half a second.
  */
-const latestFirstSeconds = 1
+const latestFirstSeconds = 0.1
 
 /**
  * Marks the videos of a collection of schema 1 whose times may have been counted by another clock, so that the next index

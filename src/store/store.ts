@@ -17,9 +17,9 @@ export type Payload = {
   readonly video: string
   /** Where the video was when it was indexed, or where it was last moved to. */
   readonly path: string
-  /** Presentation time in seconds. */
+  /** Seconds from the start of the file, as players count them. */
   readonly t: number
-  /** Presentation time in seconds of the last sampled frame on which the patch still looked the same; `t` or later. */
+  /** Time in seconds of the last sampled frame on which the patch still looked the same; `t` or later. */
   readonly until: number
   /** Number of the patch within its frame; 0 is the whole frame (unless the grid has none). */
   readonly patch: number
@@ -97,15 +97,15 @@ export type Collection = {
 export type PointFilter = {
   /** Only these videos (fingerprints). An empty list matches nothing. */
   readonly videos?: readonly string[]
-  /** Only points that are seen at or after this presentation time in seconds (`until >= afterSeconds`). */
+  /** Only points that are seen at or after this time in seconds (`until >= afterSeconds`). */
   readonly afterSeconds?: number
-  /** Only points that begin at or before this presentation time in seconds (`t <= beforeSeconds`). */
+  /** Only points that begin at or before this time in seconds (`t <= beforeSeconds`). */
   readonly beforeSeconds?: number
   /** Not what is seen within one of these stretches. */
   readonly outside?: readonly Stretch[]
 }
 
-/** A part of a video, both ends included. Presentation times in seconds. */
+/** A part of a video, both ends included. Times in seconds from the start of the file. */
 export type Stretch = { readonly video: string; readonly from: number; readonly to: number }
 
 export type SearchOptions = {
