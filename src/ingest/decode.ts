@@ -84,7 +84,7 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
   }
   let outcome: Outcome = coarse ? wholeFramesOnly : { status: 'complete' }
   try {
-    job.info = await probe(path, { signal })
+    job.info = await probe(path, { decode: settings.decode, signal })
     const plan = planPatches(job.info, coarse ? { ...settings.grid, grid: 'whole' } : settings.grid, image)
     const options = { ...settings, threads, hwaccel, views: plan.views, info: job.info, onSoftware, signal }
     for await (const frame of frames(path, options)) {

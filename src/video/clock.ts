@@ -224,3 +224,10 @@ const timeOfPacket = (bytes: Buffer, at: number): number | undefined => {
 /** 33 bits in five bytes, with marker bits between. */
 const timeAt = (bytes: Buffer, at: number): number =>
   ((bytes[at]! >> 1) & 7) * 2 ** 30 + (bytes.readUInt16BE(at + 1) >> 1) * 2 ** 15 + (bytes.readUInt16BE(at + 3) >> 1)
+
+/**
+ * A time of the file's clock as a player counts it, in seconds from the start of the file. Both are ticks that were
+ * divided: their difference is cut to what it can be exact to.
+ */
+export const fromStart = (clockSeconds: number, clockStartSeconds: number): number =>
+  clockStartSeconds === 0 ? clockSeconds : Math.round((clockSeconds - clockStartSeconds) * 1e9) / 1e9

@@ -1,9 +1,9 @@
-import { type ClockStep, hasLost } from './clock.ts'
+import { type ClockStep, fromStart, hasLost } from './clock.ts'
 import type { Outcome } from './decoder.ts'
 import { crashSignals, FfmpegError } from './ffmpeg.ts'
+import { type Packet, packets } from './ffprobe.ts'
 import type { LoggedErrors } from './log.ts'
-import { type Packet, packets } from './packets.ts'
-import { fromStart, type StreamInfo } from './probe.ts'
+import type { StreamInfo } from './probe.ts'
 import { type DecodedFrames, damaged } from './video.ts'
 
 /** How far a length that a file states may be off, in seconds. */
@@ -108,6 +108,9 @@ const stopsShort = async (stream: StreamInfo, reached: Reached): Promise<boolean
         (stream.endIsOfFile || streamIndex === stream.index) && seconds + durationSeconds >= endSeconds - slackSeconds,
     )
   if (decode === 'keys') {
+    const lastKeys = stream.endPackets.filter(({ streamIndex, isKey }) => streamIndex === stream.index && isKey)
+    const isLast = lastKeys.length > 0 && lastKeys.every(({ seconds }) => seconds <= next)
+    if (isLast && reachesEnd(stream.endPackets)) return false
     // Minutes may follow that hold no key frame: all of it is looked at, at once.
     const rest = await packets(stream, { fromSeconds: lastSeconds }, signal)
     return rest.some((packet) => isAfter(packet, next, stream) && packet.isKey) || !reachesEnd(rest)

@@ -1,4 +1,5 @@
 import { NotAVideoError } from '../files/regular.ts'
+import { fromStart } from './clock.ts'
 import { crashSignals, FfmpegError, findTool, type ToolVersion } from './ffmpeg.ts'
 import { defaultSilenceSeconds, type Ended, inputUrl, run, safeInputOptions, watchSilence } from './run.ts'
 
@@ -32,6 +33,72 @@ export const ffprobe = async <T>(path: string, options: readonly string[], runOp
   } catch (cause) {
     throw unanswered('something else than JSON', cause)
   }
+}
+
+/** A piece of one of a file's streams, in the order of the file. */
+export type Packet = {
+  readonly streamIndex: number
+  /** When it is shown, else when it is decoded, in seconds from the start of the file; `NaN` where the file says neither. */
+  readonly seconds: number
+  /** How long it is shown. */
+  readonly durationSeconds: number
+  readonly isKey: boolean
+  /** It is decoded for the sake of others, and not shown. */
+  readonly isDiscarded: boolean
+}
+
+/** Where to begin and end in seconds from the start of the file. Default: at its start, at its end. */
+export type Span = { readonly fromSeconds?: number; readonly toSeconds?: number }
+
+/** A file, how far to look into it, and the time of its clock from which times count. */
+export type PacketSource = {
+  readonly path: string
+  readonly lookOptions: readonly string[]
+  readonly clockStartSeconds: number
+}
+
+/** Packets of a span; those that cannot be read are not there. */
+export const packets = async (
+  { path, lookOptions, clockStartSeconds }: PacketSource,
+  { fromSeconds, toSeconds }: Span,
+  signal: AbortSignal | undefined,
+): Promise<readonly Packet[]> => {
+  const onClock = (seconds: number | undefined): string =>
+    seconds === undefined ? '' : (seconds + clockStartSeconds).toFixed(6)
+  const interval = ['-read_intervals', `${onClock(fromSeconds)}%${onClock(toSeconds)}`]
+  try {
+    const answer = await ffprobe<PacketList>(path, [...lookOptions, ...interval, ...packetEntries], { signal })
+    return packetsOf(answer.packets, clockStartSeconds)
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof FfmpegError) throw error
+    return []
+  }
+}
+
+const packetEntries = ['-show_entries', 'packet=stream_index,pts_time,dts_time,duration_time,flags']
+
+/** Shows the packets from the last key frame on: no file is so long. */
+export const endOptions = ['-read_intervals', '100000000%', ...packetEntries]
+
+export const packetsOf = (listed: readonly ListedPacket[] = [], clockStartSeconds: number): readonly Packet[] =>
+  listed.map(({ stream_index = -1, dts_time, pts_time = dts_time, duration_time = 0, flags = '' }) => ({
+    streamIndex: stream_index,
+    seconds: fromStart(Number(pts_time), clockStartSeconds),
+    durationSeconds: Number(duration_time),
+    isKey: flags.includes('K'),
+    isDiscarded: flags.includes('D'),
+  }))
+
+type PacketList = { readonly packets?: readonly ListedPacket[] }
+
+/** A packet as ffprobe lists it. */
+export type ListedPacket = {
+  readonly stream_index?: number
+  readonly pts_time?: string
+  readonly dts_time?: string
+  readonly duration_time?: string
+  readonly flags?: string
 }
 
 /** What it writes and how it ends. @throws FfmpegError if it cannot be started or says too much */

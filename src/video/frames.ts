@@ -23,7 +23,7 @@ import { DamagedVideoError, type DecodedFrames, damaged, type Frame, type Frames
 export async function* frames(path: string, options: FramesOptions): AsyncGenerator<Frame> {
   checkOptions(options)
   await checkReadable(path)
-  const stream = await streamInfo(path, options.info, { signal: options.signal })
+  const stream = await streamInfo(path, options.info, options)
   if (options.hwaccel === undefined) return yield* sample(stream, options)
   let isUnderWay = false
   try {
@@ -108,7 +108,8 @@ async function* sampleAll(
     yield { timestampSeconds, ...unpacker.unpack(packed, done) }
   }
   const outcome = decoder.outcome()
-  await checkComplete(stream, outcome, { lastSeconds, everySeconds, decode, signal })
+  const asked = options.decode === 'keys' ? 'keys' : decode
+  await checkComplete(stream, outcome, { lastSeconds, everySeconds, decode: asked, signal })
   if (backTo !== undefined) throw timesRunBack(stream, backTo, lastSeconds)
   reportSoftware(stream, outcome, options)
 }

@@ -1,5 +1,5 @@
-import type { ClockStep } from './clock.ts'
-import { fromStart, type StreamInfo } from './probe.ts'
+import { type ClockStep, fromStart } from './clock.ts'
+import type { StreamInfo } from './probe.ts'
 
 /** How many errors ffmpeg complained of, and the first one's words. */
 export type LoggedErrors = { readonly count: number; readonly first: string | undefined }

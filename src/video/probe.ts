@@ -1,10 +1,14 @@
 import { checkReadable, NotAVideoError } from '../files/regular.ts'
-import { type ClockMark, type ClockSource, clockLimits, isSetAnew, readClock } from './clock.ts'
+import { type ClockMark, type ClockSource, clockLimits, fromStart, isSetAnew, readClock } from './clock.ts'
 import { type DisplaySource, displaySize, type Orientation, orientationOf } from './display.ts'
-import { ffprobe } from './ffprobe.ts'
-import type { VideoInfo } from './video.ts'
+import { endOptions, ffprobe, type ListedPacket, type Packet, packetsOf } from './ffprobe.ts'
+import type { DecodedFrames, VideoInfo } from './video.ts'
 
-export type ProbeOptions = { readonly signal?: AbortSignal }
+export type ProbeOptions = {
+  readonly signal?: AbortSignal
+  /** Which frames will be decoded. With `keys` the end of the file is looked at too, which saves another look later. */
+  readonly decode?: DecodedFrames
+}
 
 /** What decoding has to know beyond {@link VideoInfo}. */
 export type StreamInfo = VideoInfo & {
@@ -40,6 +44,10 @@ export type StreamInfo = VideoInfo & {
   readonly isSeekable: boolean
   /** Frames may be left unread without harm to the times of the others. */
   readonly keepsTimesUnread: boolean
+  /** Times are written in the file; in AVI they are counted from one frame to the next, and hold only if all are decoded. */
+  readonly statesTimes: boolean
+  /** Packets from the last key frame on, where {@link ProbeOptions.decode} asked for them. */
+  readonly endPackets: readonly Packet[]
   /** Codecs of the other streams: what they complain about does not concern the picture. */
   readonly otherCodecs: readonly string[]
 }
@@ -56,13 +64,13 @@ const details = new WeakMap<VideoInfo, StreamInfo>()
  * @throws UnreadableFileError if there is no such file or it may not be read
  * @throws NotAVideoError if it holds no video stream (a cover picture is none)
  */
-export const probe = async (path: string, { signal }: ProbeOptions = {}): Promise<VideoInfo> => {
+export const probe = async (path: string, options: ProbeOptions = {}): Promise<VideoInfo> => {
   await checkReadable(path)
   let lookOptions: readonly string[] = []
-  let answer = await ask(path, lookOptions, signal)
+  let answer = await ask(path, lookOptions, options)
   if (!mainVideo(answer) && mayBeginLate(answer)) {
     lookOptions = furtherOptions
-    answer = await ask(path, lookOptions, signal)
+    answer = await ask(path, lookOptions, options)
   }
   const video = mainVideo(answer)
   if (!video) throw withoutVideo(path, answer)
@@ -85,8 +93,16 @@ export const streamInfo = async (
   return known ?? details.get(await probe(path, options))!
 }
 
-const ask = (path: string, lookOptions: readonly string[], signal: AbortSignal | undefined): Promise<Answer> =>
-  ffprobe<Answer>(path, [...lookOptions, '-show_format', '-show_streams'], { signal })
+const ask = async (path: string, lookOptions: readonly string[], { decode, signal }: ProbeOptions): Promise<Answer> => {
+  const options = [...lookOptions, '-show_format', '-show_streams']
+  try {
+    if (decode === 'keys') return await ffprobe<Answer>(path, [...options, ...endOptions], { signal })
+  } catch (error) {
+    // It refuses to answer at all where it cannot go to the end.
+    if (!(error instanceof NotAVideoError)) throw error
+  }
+  return ffprobe<Answer>(path, options, { signal })
+}
 
 /** How far to look where the usual five to seven seconds show no picture: microseconds, and bytes kept in memory. */
 const furtherOptions = ['-analyzeduration', '60000000', '-probesize', '200000000']
@@ -154,11 +170,15 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
 
 type Format = { readonly format_name?: string; readonly start_time?: string; readonly duration?: string }
 
-type Answer = { readonly streams?: readonly Stream[]; readonly format?: Format }
+type Answer = {
+  readonly packets?: readonly ListedPacket[]
+  readonly streams?: readonly Stream[]
+  readonly format?: Format
+}
 
 const describe = (
   path: string,
-  { format = {}, streams = [] }: Answer,
+  { format = {}, streams = [], packets }: Answer,
   stream: SizedStream,
   clock: StreamInfo['clock'],
   lookOptions: readonly string[],
@@ -207,16 +227,11 @@ const describe = (
     endIsOfFile: ofStream === undefined,
     isSeekable: ofFile !== undefined && !isJoined,
     keepsTimesUnread: !(isMp4 && stream.has_b_frames !== 0),
+    statesTimes: !(format.format_name === 'avi' && stream.has_b_frames !== 0),
+    endPackets: packetsOf(packets, clockStart),
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }
 }
-
-/**
- * A time of the file's clock as a player counts it, in seconds from the start of the file. Both are ticks that were
- * divided: their difference is cut to what it can be exact to.
- */
-export const fromStart = (clockSeconds: number, clockStartSeconds: number): number =>
-  clockStartSeconds === 0 ? clockSeconds : Math.round((clockSeconds - clockStartSeconds) * 1e9) / 1e9
 
 /** ffprobe rounds the file's start to microseconds; it is that of one of the streams, which say it in ticks. */
 const startOf = ({ start_time }: Format, streams: readonly Stream[]): number => {

@@ -1,4 +1,4 @@
-import { packets } from './packets.ts'
+import { packets } from './ffprobe.ts'
 import type { StreamInfo } from './probe.ts'
 import type { DecodedFrames } from './video.ts'
 
@@ -16,12 +16,12 @@ const denseFrames = 10
 
 /** What comes of the wish for some frames only, with this file and step. */
 export const framesToDecode = (
-  { frameRate, isSteady, isJoined }: StreamInfo,
+  { frameRate, isSteady, isJoined, statesTimes }: StreamInfo,
   everySeconds: number,
   decode: DecodedFrames = 'all',
 ): DecodedFrames => {
-  // Where the clock was set anew is only known from one frame to the next.
-  if (isJoined) return 'all'
+  // Where the clock was set anew, and what no time is written for, is only known from one frame to the next.
+  if (isJoined || !statesTimes) return 'all'
   const isDense = isSteady && frameRate * everySeconds >= denseFrames
   return decode === 'references' && !isDense ? 'all' : decode
 }
@@ -96,8 +96,8 @@ export const dueKeys = async (
   decode: DecodedFrames,
   signal?: AbortSignal,
 ): Promise<readonly number[] | undefined> => {
-  const { startSeconds, endSeconds, isSeekable } = stream
-  if (everySeconds === 0 || endSeconds === undefined || !isSeekable) return undefined
+  const { startSeconds, endSeconds, isSeekable, statesTimes } = stream
+  if (everySeconds === 0 || endSeconds === undefined || !isSeekable || !statesTimes) return undefined
   if (endSeconds - startSeconds < worthSeconds) return undefined
   const rule = samplingRule(everySeconds, decode)
   const due: number[] = []

@@ -99,6 +99,17 @@ describe('decoding key frames alone', () => {
     },
   )
 
+  test.each(['mp4', 'mkv', 'avi', 'ts', 'flv', 'wmv', 'mpg'])(
+    'takes a %s whose last key frame lies far from its end for whole, with sound that goes on too',
+    async (kind) => {
+      const codec = kind === 'mpg' ? ['-c:v', 'mpeg2video'] : kind === 'wmv' ? ['-c:v', 'wmv2'] : [...h264]
+      const pattern = [...codec, '-g', '50', '-sc_threshold', kind === 'mpg' || kind === 'wmv' ? '1000000000' : '0']
+      const sound = ['-f', 'lavfi', '-i', 'sine=duration=12']
+      const file = await makeClip(inFolder(`far.${kind}`), ...testPicture(9.8, '64x48', '10'), ...sound, ...pattern)
+      expect((await taken(file, 'keys')).map(({ timestampSeconds }) => Math.round(timestampSeconds))).toEqual([0, 5])
+    },
+  )
+
   test('takes one key frame for a whole video, and a cut-off one for cut off', async () => {
     const options = [...testPicture(12), ...h264, '-g', '1000', '-sc_threshold', '0', '-movflags', '+faststart']
     const file = await makeClip(inFolder('single.mp4'), ...options)
