@@ -3,7 +3,7 @@ import { type Encoder, openEncoder } from './encoder/encoder.ts'
 import { findFiles } from './files/find.ts'
 import { type IngestEvent, type IngestTotals, noTotals, sumOf } from './ingest/events.ts'
 import { ingest } from './ingest/ingest.ts'
-import { settingsOfLine } from './ingest/sampling.ts'
+import { samplingSettings, settingsLine, settingsOfLine } from './ingest/sampling.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
@@ -160,7 +160,11 @@ async function* indexRecords(
   { into, encoder, jobs, signal }: Refill,
 ): AsyncGenerator<IngestEvent, void> {
   const startedMs = performance.now()
-  const files = records.flatMap((record) => record.files.map((file) => ({ ...file, settings: record.settings })))
+  // A record without settings is one whose points are to be made anew.
+  const standard = settingsLine(samplingSettings({}))
+  const files = records.flatMap((record) =>
+    record.files.map((file) => ({ ...file, settings: record.settings || standard })),
+  )
   const here = await Promise.all(files.map(({ path }) => isThere(path)))
   const left = files.filter((_, i) => here[i])
   for (const [i, { path }] of files.entries()) if (!here[i]) yield { type: 'vanished', path }

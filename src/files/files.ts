@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { regularFile, UnreadableFileError } from './regular.ts'
+import { NotAVideoError, regularFile, UnreadableFileError } from './regular.ts'
 
 /** A place where a video lies. Size and time of change tell without reading it whether it is still the same file. */
 export type VideoFile = {
@@ -39,6 +39,7 @@ export const hasChanged = async ({ path, bytes, modifiedMs }: VideoFile): Promis
     const now = await videoFile(path)
     return now.bytes !== bytes || now.modifiedMs !== modifiedMs
   } catch (error) {
+    if (error instanceof NotAVideoError) return true
     if (error instanceof UnreadableFileError) return false
     throw error
   }
