@@ -51,7 +51,7 @@ const encodeAll = async (encoder: Encoder): Promise<void> => {
 type Setting = Pick<OpenEncoder, 'sessions' | 'threads'> & { readonly batchSize: number }
 
 /** What an ingest takes on a CPU. */
-const shared = { sessions: (await sideBySide(model)).length }
+const shared = { sessions: (await sideBySide(model))(true).length }
 const ownBatch = batchFor(model, 'cpu')
 
 const settings: readonly Setting[] = [

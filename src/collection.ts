@@ -12,6 +12,8 @@ import { CollectionMissingError, expectBelonging, type OpenStore, type Store } f
 export type OpenIndexOptions = SettingsOptions & {
   /** Called with the name of a model of the hub that is not here yet: fetching it may take minutes. */
   readonly onFetch?: (name: string) => void
+  /** Called with what a user may want to know: that a model is being prepared for this machine, which takes seconds. */
+  readonly onNotice?: (notice: string) => void
   /** Threads of the encoder. Default: one per core. */
   readonly threads?: number
   /** Patches per batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
@@ -93,7 +95,8 @@ export const openCollection = async (options: OpenIndexOptions = {}): Promise<Op
       return migrations
     },
     encoder: () => {
-      encoder ??= startEncoder(model, { device, threads: options.threads, batchSize: options.batchSize })
+      const { threads, batchSize, onNotice } = options
+      encoder ??= startEncoder(model, { device, threads, batchSize, onNotice })
       return encoder
     },
     close,

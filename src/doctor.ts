@@ -80,7 +80,9 @@ const tryModel = async (name: string, { device }: Settings) => {
       pictures: placements.pictures && placementLine(placements.pictures),
       texts: placements.texts && placementLine(placements.texts),
       speed: `${Math.round((1000 * count) / picturesMs)} pictures/s, ${batchSize} a batch`,
-      ...(placements.pictures?.device === 'cpu' ? { sessions: sessionsLine(await sideBySide(model)) } : {}),
+      ...(placements.pictures?.device === 'cpu'
+        ? { sessions: sessionsLine((await sideBySide(model))(placements.pictures.isPrepared ?? false)) }
+        : {}),
     }
   } finally {
     await encoder.close()
@@ -93,9 +95,9 @@ const millisecondsOf = async (work: Promise<unknown>): Promise<number> => {
   return performance.now() - startedMs
 }
 
-const placementLine = ({ device, file, operators, passedOver }: Placement): string =>
+const placementLine = ({ device, file, isPrepared, operators, passedOver }: Placement): string =>
   [
-    `on ${device}, from ${basename(file)}`,
+    `on ${device}, from ${basename(file)}${isPrepared ? ', prepared for this machine' : ''}`,
     ...(operators ? [Object.entries(operators).map(([on, count]) => `${count} operators on ${on}`)] : []),
     ...passedOver.map((other) => `not on ${other.device}: ${other.reason}`),
   ].join('; ')

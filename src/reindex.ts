@@ -25,6 +25,8 @@ export type ReindexOptions = {
   readonly threads?: number
   /** Patches a batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
   readonly batchSize?: number
+  /** Called with what a user may want to know: that a model is being prepared for this machine, which takes seconds. */
+  readonly onNotice?: (notice: string) => void
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number
   /** Switch even if videos are worse off afterwards. */
@@ -82,12 +84,12 @@ async function* fill(
   by: string,
   model: Model,
   { store, apiKey, device }: Settings,
-  { threads, batchSize, jobs, signal }: ReindexOptions,
+  { threads, batchSize, onNotice, jobs, signal }: ReindexOptions,
 ) {
   const create = { model: model.id, dimension: model.dimension }
   const into = await openStore(store, { collection: by, create, apiKey, signal })
   try {
-    const encoder = await openEncoder(model, { device, threads, batchSize })
+    const encoder = await openEncoder(model, { device, threads, batchSize, onNotice })
     try {
       return yield* refill({ from, into, encoder, jobs, signal })
     } finally {

@@ -120,7 +120,7 @@ export const openOptions = ({ store, collection, model, device, threads, batch }
 /** Opens a collection for as long as `use` runs. */
 export const withIndex = async <T>(args: OpenArguments, use: (index: Index) => Promise<T>): Promise<T> => {
   const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards it works offline …`)
-  return useAndClose(await openIndex({ ...openOptions(args), onFetch }), use)
+  return useAndClose(await openIndex({ ...openOptions(args), onFetch, onNotice: warn }), use)
 }
 
 /** The same for its list of videos alone, which needs no model. */

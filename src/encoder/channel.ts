@@ -15,9 +15,11 @@ export class EncoderError extends VidgrepError {}
 /** What a worker is started with. */
 export type WorkerSettings = {
   readonly model: Model
-  /** Threads on a CPU; beside another device the runtime chooses. `undefined`: the runtime's own choice. */
-  readonly threads: { readonly image: number | undefined; readonly text: number | undefined }
   readonly device: DeviceChoice
+  /** Threads of the text tower on a CPU; `undefined`: the runtime's own choice. */
+  readonly textThreads: number | undefined
+  /** Where graphs that are prepared for this machine's CPU lie; `undefined`: none are. */
+  readonly preparedFolder: string | undefined
   readonly gate: Gate
 }
 
@@ -26,7 +28,13 @@ export type WorkerSettings = {
  * until it has answered.
  */
 export type Task =
-  | { readonly kind: 'pictures'; readonly count: number; readonly pixels: SharedArrayBuffer }
+  | {
+      readonly kind: 'pictures'
+      readonly count: number
+      readonly pixels: SharedArrayBuffer
+      /** Threads of the image tower on a CPU. */
+      readonly threads: number
+    }
   | { readonly kind: 'texts'; readonly texts: readonly string[] }
 
 /** Numbers in row order and their shape. */
@@ -57,7 +65,8 @@ export type Failure = {
   readonly message: string
 }
 
-export type FromWorker = { readonly id: number } & (Answer | Failure)
+/** A notice is for the user, and answers nothing. */
+export type FromWorker = ({ readonly id: number } & (Answer | Failure)) | { readonly notice: string }
 
 export type ToWorker = (Task & { readonly id: number }) | typeof closeMessage
 
@@ -79,7 +88,7 @@ type Running = { readonly worker: Worker; readonly calls: Map<number, Call>; rea
  * Starts a worker at the first task. It keeps the process alive only while it has something to do. One that crashed, for
  * lack of memory for instance, takes its calls with it and is replaced at the next task.
  */
-export const openChannel = (settings: WorkerSettings): Channel => {
+export const openChannel = (settings: WorkerSettings, onNotice?: (notice: string) => void): Channel => {
   let running: Running | undefined
   let closed: { readonly reason: unknown } | undefined
   let nextId = 0
@@ -87,8 +96,11 @@ export const openChannel = (settings: WorkerSettings): Channel => {
     run: (task) =>
       new Promise((resolve, reject) => {
         if (closed) return reject(closed.reason)
-        running ??= start(settings, () => {
-          running = undefined
+        running ??= start(settings, {
+          onNotice,
+          onEnd: () => {
+            running = undefined
+          },
         })
         const id = nextId++
         running.calls.set(id, { resolve, reject })
@@ -107,14 +119,18 @@ export const openChannel = (settings: WorkerSettings): Channel => {
   }
 }
 
-const start = (settings: WorkerSettings, onEnd: () => void): Running => {
+type Listeners = { readonly onNotice?: (notice: string) => void; readonly onEnd: () => void }
+
+const start = (settings: WorkerSettings, { onNotice, onEnd }: Listeners): Running => {
   const worker = spawn(settings)
   const calls = new Map<number, Call>()
   const crash = (error: EncoderError): void => {
     rejectAll(calls, error)
     onEnd()
   }
-  worker.on('message', ({ id, ...message }: FromWorker) => {
+  worker.on('message', (from: FromWorker) => {
+    if ('notice' in from) return onNotice?.(from.notice)
+    const { id, ...message } = from
     const call = calls.get(id)
     calls.delete(id)
     if (calls.size === 0) worker.unref()

@@ -1,8 +1,9 @@
 import { availableParallelism, cpus } from 'node:os'
+import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { UsageError } from '../errors.ts'
 import type { Model } from '../models/model.ts'
-import { type DeviceChoice, deviceChoice } from '../settings.ts'
+import { type DeviceChoice, deviceChoice, folders } from '../settings.ts'
 import { EncoderError, type Rows, type TextNotes } from './channel.ts'
 import { batchFor, type Placement, shares, sideBySide } from './device.ts'
 import { inFlight, openPool } from './pool.ts'
@@ -54,6 +55,13 @@ export type OpenEncoder = {
   readonly batchSize?: number
   /** Where to compute. Asked for by name, another one is never taken. @default 'auto' */
   readonly device?: DeviceChoice
+  /**
+   * Where graphs that are prepared for this machine's CPU lie: a first use makes them, later ones start faster and take
+   * less memory. `null`: none are made. @default 'prepared' in the cache folder
+   */
+  readonly preparedFolder?: string | null
+  /** Called with what a user may want to know: that a model is being prepared, or cannot be. */
+  readonly onNotice?: (notice: string) => void
   /** Closes the encoder. */
   readonly signal?: AbortSignal
 }
@@ -72,14 +80,19 @@ const textsAtOnce = 4
  * @throws UsageError if an option is out of range
  */
 export const openEncoder = async (model: Model, options: OpenEncoder = {}): Promise<Encoder> => {
-  const { signal, threads, sessions, batchSize, device = 'auto' } = options
+  const { signal, threads, sessions, batchSize, device = 'auto', onNotice } = options
+  const { preparedFolder = join(folders().cache, 'prepared') } = options
   signal?.throwIfAborted()
   for (const [name, value] of Object.entries({ threads, sessions, batchSize })) expectCount(name, value)
 
   const pool = openPool({
     model,
     device: deviceChoice(device),
-    imageThreads: sessions ? shares(threads ?? availableParallelism(), sessions) : await sideBySide(model, threads),
+    imageThreads: sessions
+      ? () => shares(threads ?? availableParallelism(), sessions)
+      : await sideBySide(model, threads),
+    preparedFolder: preparedFolder ?? undefined,
+    onNotice,
     textThreads: threads ?? restrictedThreads(),
   })
   const pictureBytes = model.image.size ** 2 * 3

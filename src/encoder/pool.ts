@@ -7,10 +7,13 @@ import type { Placement } from './device.ts'
 export type PoolSettings = {
   readonly model: Model
   readonly device: DeviceChoice
-  /** Threads of each session on a CPU. */
-  readonly imageThreads: readonly number[]
+  /** Threads of each session on a CPU, by whether they share their weights. */
+  readonly imageThreads: (isPrepared: boolean) => readonly number[]
   /** Threads of the text tower. */
   readonly textThreads: number | undefined
+  /** Where graphs that are prepared for this machine's CPU lie; `undefined`: none are. */
+  readonly preparedFolder: string | undefined
+  readonly onNotice?: (notice: string) => void
 }
 
 /** Sessions of one model side by side, each in a worker of its own. */
@@ -40,31 +43,32 @@ export const inFlight = 2
 
 type Session = { readonly channel: Channel; running: number }
 
-const noPictures: Task = { kind: 'pictures', count: 0, pixels: new SharedArrayBuffer(0) }
-
 /**
  * The first session finds out what the model runs on; the others come when that is known to be the CPU. (The runtime has
  * no way to run one session in several threads of Node.)
  */
-export const openPool = ({ model, device, imageThreads, textThreads }: PoolSettings): Pool => {
+export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings): Pool => {
   const gate = createGate()
   const atExit = () => closeGate(gate)
   process.on('exit', atExit)
-  const queue = new PQueue({ concurrency: inFlight * imageThreads.length })
-  const slabs = openSlabs(inFlight * imageThreads.length + 1)
-  const pictureBytes = model.image.size ** 2 * 3
+  let threads = imageThreads(true)
+  const queue = new PQueue({ concurrency: inFlight * threads.length })
+  const slabs = openSlabs(inFlight * threads.length + 1)
+  const pictureBytes = settings.model.image.size ** 2 * 3
   const sessions: Session[] = []
   let placement: Placement | undefined
   let loading: Promise<void> | undefined
   let closing: Promise<unknown> | undefined
 
   const add = (): Session => {
-    const threads = { image: imageThreads[sessions.length], text: textThreads }
-    const session = { channel: openChannel({ model, device, threads, gate }), running: 0 }
+    const session = { channel: openChannel({ ...settings, gate }, onNotice), running: 0 }
     sessions.push(session)
     return session
   }
   const first = add()
+  const pictures = (session: Session, count: number, pixels: SharedArrayBuffer): Promise<Answer> =>
+    run(session, { kind: 'pictures', count, pixels, threads: threads[sessions.indexOf(session)] ?? 1 })
+  const loadIn = (session: Session): Promise<Answer> => pictures(session, 0, new SharedArrayBuffer(0))
   const run = async (session: Session, task: Task): Promise<Answer> => {
     session.running += 1
     try {
@@ -74,11 +78,15 @@ export const openPool = ({ model, device, imageThreads, textThreads }: PoolSetti
     }
   }
   const open = async (): Promise<void> => {
-    placement = (await run(first, noPictures)).placement
+    placement = (await loadIn(first)).placement
     if (placement.device !== 'cpu') return
-    while (sessions.length < imageThreads.length && !closing) add()
+    if (!placement.isPrepared) {
+      threads = imageThreads(false)
+      await loadIn(first)
+    }
+    while (sessions.length < threads.length && !closing) add()
     // What the first one could load, the others can but for lack of memory: then there are fewer.
-    await Promise.all(sessions.slice(1).map((session) => run(session, noPictures).catch(() => drop(session))))
+    await Promise.all(sessions.slice(1).map((session) => loadIn(session).catch(() => drop(session))))
   }
   const drop = async (session: Session): Promise<void> => {
     sessions.splice(sessions.indexOf(session), 1)
@@ -103,19 +111,19 @@ export const openPool = ({ model, device, imageThreads, textThreads }: PoolSetti
 
   return {
     get size() {
-      return placement ? sessions.length : imageThreads.length
+      return placement ? sessions.length : threads.length
     },
     get placement() {
       return placement
     },
     load,
     encodePictures: async (batch, signal) => {
-      const task: Task = { kind: 'pictures', count: batch.length / pictureBytes, pixels: slabs.fill(batch) }
+      const pixels = slabs.fill(batch)
       const encode = async (): Promise<Answer> => {
         await load()
-        return run(leastBusy(sessions), task)
+        return pictures(leastBusy(sessions), batch.length / pictureBytes, pixels)
       }
-      return inTurn(encode, signal, 0).finally(() => slabs.release(task.pixels))
+      return inTurn(encode, signal, 0).finally(() => slabs.release(pixels))
     },
     encodeTexts: (texts, signal) => inTurn(() => run(first, { kind: 'texts', texts }), signal, 1),
     close: async (reason) => {

@@ -38,7 +38,7 @@ export const reindexCommand = defineCommand({
       .example('$0 reindex --model clip-vit-b-32', 'from the starter model to CLIP'),
   run: async ({ model, force, jobs, quiet, json, ...args }, { signal }) => {
     const progress = openProgress({ quiet: quiet || json })
-    const events = reindex({ ...openOptions(args), model, force, jobs, signal })
+    const events = reindex({ ...openOptions(args), model, force, jobs, onNotice: warn, signal })
     const videos: VideoResult[] = []
     let next = await events.next()
     try {

@@ -4,23 +4,39 @@ import type { DeviceChoice } from '../../settings.ts'
 import type { Rows } from '../channel.ts'
 import { graphOf, outputName, type PictureInput, pictureInput } from './graph.ts'
 import { candidates, openOnDevice, type Placed } from './onDevice.ts'
+import { openPrepared, type Preparation } from './prepared.ts'
 import { openSession, supportedDevices, type Tower, type TowerSettings } from './session.ts'
 import { pixelsToTensor, rowsOf, stack } from './tensors.ts'
 
 /** @param pixels RGB, 8 bits, at least [count, size, size, 3] */
 export type RunPictures = (pixels: Uint8Array, count: number) => Promise<Rows>
 
-export type DeviceSettings = { readonly device: DeviceChoice; readonly threads: number | undefined }
+export type DeviceSettings = {
+  readonly device: DeviceChoice
+  readonly threads: number | undefined
+  /** Where and how a graph is prepared for the CPU; left out: not at all. */
+  readonly preparation?: Preparation
+}
 
 /** Loads the image tower on the device asked for; on a GPU its file in half precision, where there is one. */
-export const openImageTower = (tower: ImageTower, { device, threads }: DeviceSettings): Promise<Placed<RunPictures>> =>
-  openOnDevice({
+export const openImageTower = (
+  tower: ImageTower,
+  { device, threads, preparation }: DeviceSettings,
+): Promise<Placed<RunPictures>> => {
+  const { file } = tower
+  const open = (from: string, settings: TowerSettings) => load({ ...tower, file: from }, settings)
+  const pixels = Uint8Array.from({ length: 3 * tower.size * tower.size }, (_, i) => (i * 31) % 251)
+  const trial = (run: RunPictures) => run(pixels, 1)
+  const settings = { device: 'cpu', threads } as const
+  return openOnDevice({
     candidates: candidates(device, supportedDevices()),
     threads,
-    fileFor: (on) => (on === 'cpu' ? tower.file : (tower.halfFile ?? tower.file)),
-    open: (file, settings) => load({ ...tower, file }, settings),
-    trial: (run) => run(new Uint8Array(3 * tower.size * tower.size), 1),
+    fileFor: (on) => (on === 'cpu' ? file : (tower.halfFile ?? file)),
+    open,
+    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial }, preparation)),
+    trial,
   })
+}
 
 const load = async (tower: ImageTower, settings: TowerSettings): Promise<Tower<RunPictures>> => {
   const session = await openSession(tower.file, settings)

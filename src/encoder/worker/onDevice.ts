@@ -36,6 +36,8 @@ export type OnDevice<Run> = {
   /** The tower's file on a device. */
   readonly fileFor: (device: Device) => string
   readonly open: (file: string, settings: TowerSettings) => Promise<Tower<Run>>
+  /** Opens it on the CPU in another way than `open`. */
+  readonly openOnCpu?: () => Promise<Tower<Run>>
   /** Runs the tower once, on as little as possible. */
   readonly trial: (run: Run) => Promise<unknown>
 }
@@ -50,7 +52,10 @@ export type OnDevice<Run> = {
 export const openOnDevice = async <Run>(options: OnDevice<Run>): Promise<Placed<Run>> => {
   const passedOver: { device: Device; reason: string }[] = []
   for (const device of options.candidates) {
-    if (device === 'cpu') return { ...(await onCpu(options)), placement: placed(options, device, passedOver) }
+    if (device === 'cpu') {
+      const tower = await (options.openOnCpu?.() ?? onCpu(options))
+      return { ...tower, placement: { ...placed(options, device, passedOver), isPrepared: tower.isPrepared } }
+    }
     try {
       return await onGpu(options, device, passedOver)
     } catch (error) {

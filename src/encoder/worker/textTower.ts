@@ -5,6 +5,7 @@ import type { Rows, TextNotes } from '../channel.ts'
 import { graphOf, outputName, type TextInput, textInput } from './graph.ts'
 import type { DeviceSettings } from './imageTower.ts'
 import { openOnDevice, type Placed } from './onDevice.ts'
+import { openPrepared } from './prepared.ts'
 import { openSession, type Tower, type TowerSettings } from './session.ts'
 import { rowsOf, stack } from './tensors.ts'
 import { openTokenizer, type Tokenize } from './tokenizer.ts'
@@ -17,17 +18,22 @@ export type RunTexts = (texts: readonly string[]) => Promise<Rows & { readonly n
  */
 export const openTextTower = async (
   tower: TextTower,
-  { device, threads }: DeviceSettings,
+  { device, threads, preparation }: DeviceSettings,
 ): Promise<Placed<RunTexts>> => {
   const tokenize = openTokenizer(tower)
   // Its error surfaces where it is awaited, which a session that cannot be opened comes before.
   tokenize.catch(() => {})
+  const { file } = tower
+  const open = async (from: string, settings: TowerSettings) => load({ ...tower, file: from }, await tokenize, settings)
+  const trial = (run: RunTexts) => run(['a'])
+  const settings = { device: 'cpu', threads } as const
   return openOnDevice({
     candidates: [device === 'auto' ? 'cpu' : device] satisfies Device[],
     threads,
-    fileFor: () => tower.file,
-    open: async (file, settings) => load({ ...tower, file }, await tokenize, settings),
-    trial: (run) => run(['a']),
+    fileFor: () => file,
+    open,
+    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial }, preparation)),
+    trial,
   })
 }
 

@@ -3,6 +3,7 @@ import {
   type Answer,
   closeMessage,
   type Failure,
+  type FromWorker,
   type Rows,
   type Task,
   type ToWorker,
@@ -12,6 +13,7 @@ import {
 import type { Placement } from '../device.ts'
 import { isOutOfMemory, openImageTower, type RunPictures } from './imageTower.ts'
 import { DeviceFailure, type Placed } from './onDevice.ts'
+import type { Preparation } from './prepared.ts'
 import { openTextTower, type RunTexts } from './textTower.ts'
 
 /*
@@ -20,14 +22,28 @@ import { openTextTower, type RunTexts } from './textTower.ts'
  */
 
 const port = parentPort!
-const { model, device, threads, gate } = workerData as WorkerSettings
+const { model, device, textThreads, preparedFolder, gate } = workerData as WorkerSettings
+
+const preparation: Preparation | undefined =
+  preparedFolder === undefined
+    ? undefined
+    : {
+        folder: preparedFolder,
+        onNotice: (notice) => port.postMessage({ notice } satisfies FromWorker),
+      }
 
 let image: Promise<Placed<RunPictures>> | undefined
+let imageThreads: number | undefined
 let text: Promise<Placed<RunTexts>> | undefined
 
 /** A tower loads at its first use, and again after a failure: memory that was missing may be there by then. */
-const imageTower = (): Promise<Placed<RunPictures>> => {
-  image ??= openImageTower(model.image, { device, threads: threads.image }).catch((error) => {
+const imageTower = async (threads: number | undefined): Promise<Placed<RunPictures>> => {
+  if (threads !== imageThreads) {
+    await (await image)?.release()
+    image = undefined
+  }
+  imageThreads = threads
+  image ??= openImageTower(model.image, { device, threads, preparation }).catch((error) => {
     image = undefined
     throw error
   })
@@ -35,7 +51,7 @@ const imageTower = (): Promise<Placed<RunPictures>> => {
 }
 
 const textTower = (): Promise<Placed<RunTexts>> => {
-  text ??= openTextTower(model.text, { device, threads: threads.text }).catch((error) => {
+  text ??= openTextTower(model.text, { device, threads: textThreads, preparation }).catch((error) => {
     text = undefined
     throw error
   })
@@ -48,7 +64,7 @@ const answer = async (task: Task): Promise<Answer | Failure> => {
   let during: Failure['during'] = 'load'
   try {
     if (task.kind === 'pictures') {
-      const { placement, run } = await imageTower()
+      const { placement, run } = await imageTower(task.threads)
       during = 'run'
       return await timed(placement, () => run(new Uint8Array(task.pixels), task.count))
     }
