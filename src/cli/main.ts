@@ -73,10 +73,15 @@ const currentFolder = (): string => {
 /** Options that may be given several times, and words without an option. */
 const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude'])
 
-/** A number that is none becomes NaN, an option given twice becomes a list: neither is what anybody asked for. */
+const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'name', 'folder'])
+
+/** What nobody asks for: a number that is none (NaN), an option given twice (a list), a value without a letter. */
 const expectSense = (args: Readonly<Record<string, unknown>>): true => {
   for (const [name, value] of Object.entries(args)) {
     const option = name.length > 1 ? `--${name}` : `-${name}`
+    if (name !== 'query' && [value].flat().some((each) => typeof each === 'string' && each.trim() === '')) {
+      throw new UsageError(`Expected a value for ${positionals.has(name) ? name : option}, got a blank one`, { remedy })
+    }
     if (Number.isNaN(value)) throw new UsageError(`Expected a number for ${option}`, { remedy })
     if (Array.isArray(value) && !lists.has(name)) throw new UsageError(`Expected ${option} only once`, { remedy })
   }
@@ -104,7 +109,9 @@ const mostSlips = 3
 /** Says of what the parser does not know whether it is an option or a word, and which option was probably meant. */
 const explained = (message: string, words: readonly string[], loaded: readonly Command[]): string => {
   const unknown = /^Unknown arguments?: (.+)$/s.exec(message)?.[1]?.split(', ')
-  if (!unknown) return message.replaceAll('\n', ' ')
+  if (message.startsWith('Did you mean'))
+    return `Unknown command: ${words.find((word) => !word.startsWith('-'))}. ${message}`
+  if (!unknown) return tooFew(message) ?? message.replaceAll('\n', ' ')
   const given = new Set(words.map((word) => /^--?(?:no-)?([^=]+)/.exec(word)?.[1]))
   const names = [...loaded.flatMap(({ optionNames }) => optionNames), 'help', 'version'].filter(
     ({ length }) => length > 1,
@@ -117,6 +124,11 @@ const explained = (message: string, words: readonly string[], loaded: readonly C
       return `Unknown option: --${name}${isNear ? `. Did you mean --${nearest}?` : ''}`
     })
   return options.length > 0 ? options.join('; ') : `Expected no more words, got: ${unknown.join(', ')}`
+}
+
+const tooFew = (message: string): string | undefined => {
+  const [, got, least] = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message) ?? []
+  return least && `Expected at least ${least} ${least === '1' ? 'word' : 'words'} after the command, got ${got}`
 }
 
 /** Known before anything is parsed, so that an error of the parser is JSON too where JSON was asked for. */

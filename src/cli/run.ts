@@ -34,9 +34,10 @@ export const run = async (json: boolean, program: (context: Context) => Promise<
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `vidgrep search … | head` closes the pipe: nobody reads on.
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
+    const reason = systemFault(error)?.message ?? error.message
     printError(json, {
       code: 'output',
-      message: `Cannot write the results to standard output: ${systemReason(error) ?? error.message}`,
+      message: `Cannot write the results to standard output: ${reason}`,
       remedy: 'Send them somewhere else',
     })
     process.exit(exitCodes.error)
@@ -60,9 +61,9 @@ const report = (error: unknown, json: boolean): ExitCode => {
     printError(json, error)
     return error.code === 'usage' || error instanceof ModelMismatchError ? exitCodes.usage : exitCodes.error
   }
-  const reason = error instanceof Error ? systemReason(error) : undefined
-  if (reason !== undefined) {
-    printError(json, { code: 'system', message: capitalised(reason), remedy: 'Mend that, then run the command again' })
+  const fault = error instanceof Error ? systemFault(error) : undefined
+  if (fault) {
+    printError(json, fault)
     return exitCodes.error
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -72,19 +73,25 @@ const report = (error: unknown, json: boolean): ExitCode => {
 }
 
 /** Faults of the machine that may come up anywhere and are nobody's bug. */
-const systemReason = (error: NodeJS.ErrnoException): string | undefined => {
-  const { code, path = '' } = error
-  const at = path && `: ${path}`
-  if (error.syscall === 'uv_cwd' || /^ENOENT: .*uv_cwd/.test(error.message))
-    return 'the current folder no longer exists'
-  if (code === 'ENOSPC' || code === 'EDQUOT') return `no space left on the disk${at}`
-  if (code === 'EROFS') return `the file system is read-only${at}`
-  if (code === 'EIO') return `the disk reports an input/output error${at}`
-  if (code === 'EMFILE' || code === 'ENFILE') return `too many files are open${at}`
-  return undefined
+const systemFault = (error: NodeJS.ErrnoException): PrintedError | undefined => {
+  const at = error.path === undefined ? '' : `: ${error.path}`
+  const fault = (message: string, remedy: string) => ({ code: 'system', message, remedy })
+  if (error.syscall === 'uv_cwd') return fault('The current folder no longer exists', 'Change to one that does: cd')
+  switch (error.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return fault(`No space left on the disk${at}`, 'Make room, then run the command again')
+    case 'EROFS':
+      return fault(`The file system is read-only${at}`, 'Choose a folder that can be written to')
+    case 'EIO':
+      return fault(`The disk reports an input/output error${at}`, 'Check the disk')
+    case 'EMFILE':
+    case 'ENFILE':
+      return fault(`Too many files are open${at}`, 'Raise the limit: ulimit -n 4096')
+    default:
+      return undefined
+  }
 }
-
-const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 type PrintedError = { readonly code: string; readonly message: string; readonly remedy: string }
 

@@ -89,8 +89,8 @@ export const writePictures = async (
     try {
       entries.push({ moment, picture: await frame(moment.path, moment.t, { signal }) })
     } catch (error) {
-      // Without ffmpeg there would be none at all: that is no fault of the video.
-      if (!(error instanceof VidgrepError) || error.code === 'ffmpeg') throw error
+      // A missing ffmpeg or a wrong call is no fault of the video.
+      if (!(error instanceof VidgrepError) || ['ffmpeg', 'usage'].includes(error.code)) throw error
       missing.push({ moment, reason: error.message })
     }
   }
