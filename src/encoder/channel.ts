@@ -133,9 +133,11 @@ const start = (settings: WorkerSettings, { onNotice, onEnd }: Listeners): Runnin
     const { id, ...message } = from
     const call = calls.get(id)
     calls.delete(id)
+    // An answer to a call that closing rejected: the process has to stay until the worker has ended.
+    if (!call) return
     if (calls.size === 0) worker.unref()
-    if ('data' in message) call?.resolve(message)
-    else call?.reject(modelFailure(message, settings.model))
+    if ('data' in message) call.resolve(message)
+    else call.reject(modelFailure(message, settings.model))
   })
   worker.on('error', (cause) => crash(crashed(`: ${cause.message}`, cause)))
   const exited = new Promise<void>((resolve) => {
