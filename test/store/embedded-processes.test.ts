@@ -121,6 +121,16 @@ const exists = (path: string) =>
     () => false,
   )
 
+test('a lock that a dead process left is taken by one of those that wait, and by one only', async () => {
+  const folder = freshFolder()
+  await mkdir(join(folder, 'writer.lock'), { recursive: true })
+  const script = join(import.meta.dirname, 'lock-holder.ts')
+  const holders = Array.from({ length: 4 }, () => run(process.execPath, ['--import', 'tsx', script, folder]))
+  const said = (await Promise.all(holders)).map(({ stdout }) => stdout)
+  expect(said).toEqual(Array(4).fill('alone\nalone\nalone\n'))
+  expect(await readdir(folder)).toEqual([])
+})
+
 /** A disk of 4 MB, where this process may make one. */
 const smallDisk = async (): Promise<string | undefined> => {
   const folder = await mkdtemp(join(root, 'disk-'))
