@@ -25,17 +25,21 @@ const scaleMatrix: Readonly<Record<string, string>> = {
 
 /**
  * Filters that turn an HDR picture (PQ, HLG) into one as a screen without HDR shows it: to linear light, where the
- * reference white of 203 nits (ITU-R BT.2408) becomes 1 and what is brighter is compressed, from the primaries of BT.2020
- * to those of BT.709, then to sRGB. None for other pictures.
+ * reference white of 203 nits (ITU-R BT.2408) is 1, from the primaries of BT.2020 to those of BT.709, then to sRGB with
+ * what is bright compressed. None for other pictures.
  *
  * Tables and a matrix rather than zscale and tonemap: every ffmpeg has them and they give the same levels in all, so that
  * machines that fill one collection agree; and they take a picture whatever it says of itself.
  */
 export const toneMapping = (stream: StreamInfo): readonly string[] => {
   if (!isHdr(stream)) return []
-  const toLight = table(`st(0,${light[stream.colorTransfer!]!});${compressed('ld(0)')}`)
   const isWide = stream.colorPrimaries === undefined || stream.colorPrimaries === 'bt2020'
-  return ['format=rgb48le', toLight, ...(isWide ? [`colorchannelmixer=${bt2020ToBt709}`] : []), table(srgb)]
+  return [
+    'format=rgb48le',
+    table(`(${light[stream.colorTransfer!]!})/${peakLight}`),
+    ...(isWide ? [`colorchannelmixer=${bt2020ToBt709}`] : []),
+    table(`st(0,${peakLight}*ld(9));st(9,${compressed('ld(0)')});${srgb}`),
+  ]
 }
 
 const isHdr = ({ colorTransfer = '' }: StreamInfo): boolean => colorTransfer in light
@@ -45,6 +49,9 @@ const table = (expression: string): string => {
   const each = `'65535*(st(9,val/65535);${expression})'`
   return `lutrgb=r=${each}:g=${each}:b=${each}`
 }
+
+/** Light of a channel that is kept, 1,015 nits; what is brighter is white. Of 65,536 steps up to there none can be seen. */
+const peakLight = 5
 
 /**
  * Coded level → linear light, 1 for 203 nits (ITU-R BT.2100, tables 4 and 5). HLG is meant for a screen of 1,000 nits,
