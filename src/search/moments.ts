@@ -1,58 +1,134 @@
-import type { Hit } from '../store/store.ts'
+import type { CallOptions, Hit, PointFilter, Store, Stretch } from '../store/store.ts'
 
-/** A hit with its score: what the filters below give back. */
-export type ScoredHit = Hit & {
-  /** 100 · cosine similarity, −100 to 100. */
-  readonly score: number
+/** A stretch of a video that fits a query, as it is found: {@link Moment} is what a user gets. */
+export type FoundMoment = Stretch & {
+  /** The best point of the stretch. */
+  readonly peak: Hit
+  /** Points of the stretch that keep the height of {@link keptHeight}. */
+  readonly hits: number
 }
 
-export type FilterOptions = {
+export type MomentSearch = CallOptions & {
+  readonly store: Pick<Store, 'search'>
+  /** Embedding of the query: a unit vector of the store's dimension. */
+  readonly vector: Float32Array
   /** Most moments wanted. */
   readonly n: number
-  /** Hits that score less are dropped; `undefined` drops none. */
-  readonly thresholdScore?: number
-  /** Seconds. Hits of one video that are no further apart than this show the same moment. */
-  readonly gapSeconds: number
+  /** The query's mean score over the searched videos. */
+  readonly backgroundScore: number
+  /** Moments that score less are left out. @default none */
+  readonly leastScore?: number
+  readonly filter?: PointFilter
 }
 
-/** Times are multiples of 1/90000 s at the finest: anything closer to the gap than this is rounding. */
-const roundingSeconds = 1e-6
+/** Hits asked for at once for each moment wanted: the article's figure. */
+const hitsPerMoment = 10
+
+/** Share of its peak's height over the background that a moment keeps. .5 to .8 find the same: docs/search.md. */
+const keptHeight = 0.7
+
+/** How far a moment reaches from its peak each way. 10 to 30 s find the same. */
+const reachSeconds = 15
+
+/** Points of a stretch that are looked at: half a minute at a frame a second and 33 patches. */
+const mostPoints = 1000
 
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
 
 /**
- * Picks the moments out of hits that come best first: drops what scores under the threshold, and what lies within the
- * gap of a better moment of the same video. A hit stands for the whole span from `t` to `until`, so two hits lie within
- * the gap when the time between their spans is no longer than the gap.
+ * Finds the stretches of videos that fit a query best. A moment reaches from its peak outwards as far as the best patch
+ * of each frame keeps its height over the background; one frame in between may be lower.
  *
- * What it picks from the first hits of a list is the beginning of what it picks from the whole list.
+ * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left: one call for each
+ * moment, and at most as many again and two.
  *
- * @param hits best first
- * @returns at most `n`, best first
+ * @returns best first
  */
-export const selectMoments = (
-  hits: readonly Hit[],
-  { n, thresholdScore = Number.NEGATIVE_INFINITY, gapSeconds }: FilterOptions,
-): readonly ScoredHit[] => {
-  const moments: ScoredHit[] = []
-  for (const hit of hits) {
-    const score = scoreOf(hit)
-    if (moments.length >= n || score < thresholdScore) break
-    const isNew = moments.every(
-      (moment) => moment.video !== hit.video || secondsBetween(moment, hit) > gapSeconds + roundingSeconds,
-    )
-    if (isNew) moments.push({ ...hit, score })
+export const findMoments = async (search: MomentSearch): Promise<readonly FoundMoment[]> => {
+  const { store, vector, n, leastScore = Number.NEGATIVE_INFINITY, filter, signal } = search
+  const limit = n * hitsPerMoment
+  let found: FoundMoment[] = []
+  for (;;) {
+    signal?.throwIfAborted()
+    const outside = [...(filter?.outside ?? []), ...found.map(({ video, from, to }) => ({ video, from, to }))]
+    const hits = await store.search(vector, { limit, filter: { ...filter, outside }, signal })
+    for (;;) {
+      const peaks = nextPeaks(hits, found, n).filter((hit) => scoreOf(hit) >= leastScore)
+      if (peaks.length === 0) break
+      const grown = await Promise.all(peaks.map((peak) => around(peak, search)))
+      found = grown.reduce(withMoment, found)
+    }
+    const last = hits.at(-1)
+    if (found.length >= n || hits.length < limit || !last || scoreOf(last) < leastScore) return found.slice(0, n)
   }
-  return moments
 }
 
-type Span = Pick<Hit, 't' | 'until'>
+/** The best hits that lie in none of the moments, far enough apart to be looked around at once. */
+const nextPeaks = (hits: readonly Hit[], found: readonly FoundMoment[], n: number): readonly Hit[] => {
+  const peaks: Hit[] = []
+  for (const hit of hits) {
+    // What is worse than n moments cannot come among them.
+    if (peaks.length + found.filter(({ peak }) => peak.similarity >= hit.similarity).length >= n) break
+    if (found.some((moment) => overlaps(moment, hit))) continue
+    const isNear = peaks.some(
+      ({ video, t, until }) =>
+        video === hit.video && hit.t <= until + 2 * reachSeconds && hit.until >= t - 2 * reachSeconds,
+    )
+    // The order decides which of two neighbours is the peak: the second one has to wait.
+    if (isNear) break
+    peaks.push(hit)
+  }
+  return peaks
+}
 
-const secondsBetween = (a: Span, b: Span): number => Math.max(0, a.t - b.until, b.t - a.until)
+const overlaps = (stretch: Stretch, { video, t, until }: Hit): boolean =>
+  stretch.video === video && until >= stretch.from && t <= stretch.to
+
+const around = async (peak: Hit, search: MomentSearch): Promise<FoundMoment> => {
+  const { store, vector, backgroundScore, filter, signal } = search
+  const afterSeconds = Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY)
+  const beforeSeconds = Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY)
+  const window = { videos: [peak.video], afterSeconds, beforeSeconds }
+  const points = await store.search(vector, { limit: mostPoints, filter: window, signal })
+  const level = backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
+  const high = points.filter((point) => scoreOf(point) >= level)
+  const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
+    .filter((t) => t >= afterSeconds && t <= beforeSeconds)
+    .sort((a, b) => a - b)
+  const isHigh = (at: number): boolean => high.some(({ t, until }) => t <= at && at <= until)
+  const from = reach(times.filter((t) => t < peak.t).reverse(), isHigh) ?? peak.t
+  const to = reach(times.filter((t) => t > peak.until), isHigh) ?? peak.until
+  const { video } = peak
+  return { video, from, to, peak, hits: high.filter((point) => overlaps({ video, from, to }, point)).length }
+}
+
+/** The last of the times, nearest first, that is reached over at most one low one. */
+const reach = (times: readonly number[], isHigh: (at: number) => boolean): number | undefined => {
+  let reached: number | undefined
+  let low = 0
+  for (const at of times) {
+    low = isHigh(at) ? 0 : low + 1
+    if (low > 1) break
+    if (low === 0) reached = at
+  }
+  return reached
+}
+
+/** Adds a moment in its place by score; where it runs into a better one, it ends there. */
+const withMoment = (found: readonly FoundMoment[], moment: FoundMoment): FoundMoment[] => {
+  let { from, to } = moment
+  const { peak, video } = moment
+  for (const other of found) {
+    if (other.video !== video) continue
+    if (other.to < peak.t) from = Math.max(from, other.to)
+    else if (other.from > peak.until) to = Math.min(to, other.from)
+  }
+  return [...found, { ...moment, from, to }].sort((a, b) => b.peak.similarity - a.peak.similarity)
+}
 
 /**
- * The filter of the article that this tool began with, kept for comparison: a hit is accepted when it scores above the
+ * The filter of the article that this tool began with, for comparison: a hit is accepted when it scores above the
  * threshold and its time differs by more than the gap from the one accepted just before it, whatever the video. The
  * same moment can come up twice when another one scores in between. Of the hits the best 10 · n are looked at.
  *
@@ -62,16 +138,28 @@ const secondsBetween = (a: Span, b: Span): number => Math.max(0, a.t - b.until, 
  */
 export const articleFilter = (
   hits: readonly Hit[],
-  n = 6,
-  thresholdScore = 35,
-  gapSeconds = 0.1,
-): readonly ScoredHit[] => {
-  const accepted: ScoredHit[] = []
-  for (const hit of hits.slice(0, 10 * n)) {
-    const score = scoreOf(hit)
+  { n, thresholdScore, gapSeconds }: { readonly n: number; readonly thresholdScore: number; readonly gapSeconds: number },
+): readonly Hit[] => {
+  const accepted: Hit[] = []
+  for (const hit of hits.slice(0, n * hitsPerMoment)) {
     const last = accepted.at(-1)
     const differs = last === undefined || Math.abs(hit.t - last.t) > gapSeconds
-    if (accepted.length < n && score > thresholdScore && differs) accepted.push({ ...hit, score })
+    if (accepted.length < n && scoreOf(hit) > thresholdScore && differs) accepted.push(hit)
   }
   return accepted
+}
+
+/** What the article does, with one call of the store. */
+export const findByArticle = async ({
+  store,
+  vector,
+  filter,
+  signal,
+  ...options
+}: Omit<MomentSearch, 'backgroundScore' | 'leastScore'> & {
+  readonly thresholdScore: number
+  readonly gapSeconds: number
+}): Promise<readonly FoundMoment[]> => {
+  const hits = await store.search(vector, { limit: options.n * hitsPerMoment, filter, signal })
+  return articleFilter(hits, options).map((peak) => ({ video: peak.video, from: peak.t, to: peak.until, peak, hits: 1 }))
 }
