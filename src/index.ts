@@ -9,7 +9,7 @@ import type { IngestOptions } from './ingest/ingest.ts'
 import type { SamplingOptions } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
-import type { SearchQueryOptions, SearchResult } from './search/query.ts'
+import type { SearchOptions, SearchResult } from './search/search.ts'
 import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import type { MigrationStep } from './store/schema.ts'
@@ -33,9 +33,7 @@ export type { Model } from './models/model.ts'
 export type { PlanOptions, Pulled, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
 export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
-export type { SearchQueryOptions, SearchResult } from './search/query.ts'
-export { defaultGapSeconds, defaultMoments, type Moment, type MomentSearchResult } from './search/search.ts'
-export { formatSpan, formatTimestamp, parseTimestamp } from './search/timestamp.ts'
+export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
 export { type Device, type DeviceChoice, deviceChoices, folders, type SettingsOptions } from './settings.ts'
 export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
 export {
@@ -45,6 +43,7 @@ export {
   SchemaTooNewError,
   StoreError,
 } from './store/store.ts'
+export { formatSpan, formatTimestamp, parseTimestamp } from './video/timestamp.ts'
 export type { DecodedFrames, Frame, FramesOptions, Picture, VideoInfo, View } from './video/video.ts'
 export { DamagedVideoError } from './video/video.ts'
 
@@ -70,7 +69,7 @@ export type Index = Videos & {
   /** Indexes files and folders; see {@link IngestEvent}. Nothing is done twice. */
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
   /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
-  search(query: string, options?: SearchQueryOptions): Promise<SearchResult>
+  search(query: string, options?: SearchOptions): Promise<SearchResult>
 }
 
 /**
@@ -119,8 +118,8 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
     },
     search: async (query, options) => {
-      const { searchWords } = await import('./search/query.ts')
-      return searchWords(collection, query, options)
+      const { search } = await import('./search/search.ts')
+      return search(collection, query, options)
     },
   }
 }

@@ -2,6 +2,20 @@ import sharp, { type OverlayOptions, type Sharp } from 'sharp'
 import type { Box } from '../store/store.ts'
 import type { Picture } from '../video/video.ts'
 
+/** What pictures show of a moment. Times are presentation times in seconds. */
+export type ShownMoment = {
+  readonly rank: number
+  /** 100 · cosine similarity. */
+  readonly score: number
+  readonly path: string
+  /** Of the frame that is shown. */
+  readonly t: number
+  readonly from: number
+  readonly to: number
+  /** Outlined on the frame. */
+  readonly box: Box
+}
+
 /** Colour of a moment's box, and of what stands out on the contact sheet. */
 export const accentColour = '#ffc53d'
 

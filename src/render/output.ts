@@ -4,10 +4,9 @@ import { access, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/pr
 import { dirname, extname, join } from 'node:path'
 import sharp from 'sharp'
 import { UsageError, VidgrepError } from '../errors.ts'
-import { fromPicture, jpegOptions } from '../search/box.ts'
-import type { Moment } from '../search/search.ts'
 import { frame } from '../video/still.ts'
-import { contactSheet, drawMoment, pictureName, type SheetEntry } from './pictures.ts'
+import { fromPicture, jpegOptions } from './box.ts'
+import { contactSheet, drawMoment, pictureName, type SheetEntry, type ShownMoment } from './pictures.ts'
 
 /** Nothing could be written there: no permission, no space, or another fault of the disk. */
 export class OutputError extends VidgrepError {
@@ -70,7 +69,7 @@ export type WrittenPictures = {
   /** Moments whose picture was written. */
   readonly written: number
   /** Videos that are gone or damaged: there is no picture of these moments. */
-  readonly missing: readonly { readonly moment: Moment; readonly reason: string }[]
+  readonly missing: readonly { readonly moment: ShownMoment; readonly reason: string }[]
 }
 
 /**
@@ -79,12 +78,12 @@ export type WrittenPictures = {
  * @throws UsageError, OutputError as {@link checkOutputs}
  */
 export const writePictures = async (
-  { query, moments }: { readonly query: string; readonly moments: readonly Moment[] },
+  { query, moments }: { readonly query: string; readonly moments: readonly ShownMoment[] },
   { pictures, sheet, signal }: Pick<Outputs, 'pictures' | 'sheet'> & { readonly signal?: AbortSignal },
 ): Promise<WrittenPictures> => {
   await checkOutputs({ pictures, sheet })
-  const entries: (SheetEntry & { readonly moment: Moment })[] = []
-  const missing: { moment: Moment; reason: string }[] = []
+  const entries: (SheetEntry & { readonly moment: ShownMoment })[] = []
+  const missing: { moment: ShownMoment; reason: string }[] = []
   for (const moment of moments) {
     try {
       entries.push({ moment, picture: await frame(moment.path, moment.t, { signal }) })

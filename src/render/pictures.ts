@@ -1,9 +1,9 @@
 import { parse } from 'node:path'
-import { boxOverlay, fromPicture, jpegOptions } from '../search/box.ts'
-import type { Moment } from '../search/search.ts'
-import { formatTimestamp } from '../search/timestamp.ts'
+import { formatTimestamp } from '../video/timestamp.ts'
 import type { Picture } from '../video/video.ts'
+import { boxOverlay, fromPicture, jpegOptions, type ShownMoment } from './box.ts'
 
+export type { ShownMoment } from './box.ts'
 export { contactSheet, type SheetEntry, type SheetOptions } from './sheet.ts'
 
 /**
@@ -12,7 +12,7 @@ export { contactSheet, type SheetEntry, type SheetOptions } from './sheet.ts'
  * @param picture the displayed frame, in any size
  * @returns JPEG of the same size; without a box where that is the whole frame
  */
-export const drawMoment = async (picture: Picture, { box }: Pick<Moment, 'box'>): Promise<Buffer> =>
+export const drawMoment = async (picture: Picture, { box }: Pick<ShownMoment, 'box'>): Promise<Buffer> =>
   fromPicture(picture).composite(boxOverlay(picture, box)).jpeg(jpegOptions).toBuffer()
 
 /** Bytes of a name in UTF-8 that leave room for the rest in the 255 that file systems allow. */
@@ -22,7 +22,7 @@ const mostNameBytes = 120
  * File name for a moment's picture: rank, score, the video's name and the time, such as
  * `01_37.42_holiday_00-00-12.345.jpg`. Safe on every system: what one of them forbids in a name becomes `_`.
  */
-export const pictureName = ({ rank, score, path, t }: Pick<Moment, 'rank' | 'score' | 'path' | 't'>): string => {
+export const pictureName = ({ rank, score, path, t }: Omit<ShownMoment, 'from' | 'to' | 'box'>): string => {
   const time = formatTimestamp(t).replaceAll(':', '-')
   return `${String(rank).padStart(2, '0')}_${score.toFixed(2)}_${safeName(parse(path).name)}_${time}.jpg`
 }

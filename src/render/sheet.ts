@@ -1,13 +1,12 @@
 import sharp, { type OverlayOptions } from 'sharp'
 import { UsageError } from '../errors.ts'
-import { accentColour, boxOverlay, fromPicture, jpegOptions } from '../search/box.ts'
-import type { Moment } from '../search/search.ts'
-import { formatSpan } from '../search/timestamp.ts'
+import { formatSpan } from '../video/timestamp.ts'
 import type { Picture } from '../video/video.ts'
+import { accentColour, boxOverlay, fromPicture, jpegOptions, type ShownMoment } from './box.ts'
 import { renderLine, type TextPicture, type TextStyle } from './text.ts'
 
 export type SheetEntry = {
-  readonly moment: Pick<Moment, 'rank' | 'score' | 'path' | 't' | 'until' | 'box'>
+  readonly moment: Omit<ShownMoment, 't'>
   /** The displayed frame at the moment, in any size. */
   readonly picture: Picture
 }
@@ -94,14 +93,14 @@ const titleLayers = async (query: string, moments: number, width: number): Promi
 }
 
 const captionLayers = async (
-  { rank, t, until, score, path }: SheetEntry['moment'],
+  { rank, from, to, score, path }: SheetEntry['moment'],
   left: number,
   top: number,
 ): Promise<OverlayOptions[]> => {
   const first = top + thumbnail.height + 30
   const second = first + 24
   const rankPicture = await renderLine(String(rank), styles.rank, cell.width)
-  const timePicture = await renderLine(formatSpan({ t, until }), styles.time, cell.width)
+  const timePicture = await renderLine(formatSpan({ from, to }), styles.time, cell.width)
   const scorePicture = await renderLine(score.toFixed(2), styles.score, cell.width)
   const namePicture = await renderLine(fileName(path), styles.name, cell.width, 'both-ends')
   return [

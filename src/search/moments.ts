@@ -30,8 +30,9 @@ const keptHeight = 0.7
 /** How far a moment reaches from its peak each way. 10 to 30 s find the same. */
 const reachSeconds = 15
 
-/** Points of a stretch that are looked at: half a minute at a frame a second and 33 patches. */
-const mostPoints = 1000
+/** Points around a peak that are asked for at first and at most: half a minute at 1 and at 28 frames a second of 19 patches. */
+const firstPoints = 1000
+const mostPoints = 16_000
 
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
@@ -40,8 +41,8 @@ export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 
  * Finds the stretches of videos that fit a query best. A moment reaches from its peak outwards as far as the best patch
  * of each frame keeps its height over the background; one frame in between may be lower.
  *
- * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left: one call for each
- * moment, and at most as many again and two.
+ * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left: one call around
+ * each moment (three where more than a thousand points fit), and at most as many for the hits.
  *
  * @returns best first
  */
@@ -56,8 +57,8 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
     for (;;) {
       const peaks = nextPeaks(hits, found, n).filter((hit) => scoreOf(hit) >= leastScore)
       if (peaks.length === 0) break
-      const grown = await Promise.all(peaks.map((peak) => around(peak, search)))
-      found = grown.reduce(withMoment, found)
+      const grown = await Promise.all(peaks.map((peak) => around(peak, found, search)))
+      found = [...found, ...grown].sort((a, b) => b.peak.similarity - a.peak.similarity)
     }
     const last = hits.at(-1)
     if (found.length >= n || hits.length < limit || !last || scoreOf(last) < leastScore) return found.slice(0, n)
@@ -67,17 +68,16 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
 /** The best hits that lie in none of the moments, far enough apart to be looked around at once. */
 const nextPeaks = (hits: readonly Hit[], found: readonly FoundMoment[], n: number): readonly Hit[] => {
   const peaks: Hit[] = []
+  const waiting: Hit[] = []
   for (const hit of hits) {
     // What is worse than n moments cannot come among them.
     if (peaks.length + found.filter(({ peak }) => peak.similarity >= hit.similarity).length >= n) break
     if (found.some((moment) => overlaps(moment, hit))) continue
-    const isNear = peaks.some(
-      ({ video, t, until }) =>
-        video === hit.video && hit.t <= until + 2 * reachSeconds && hit.until >= t - 2 * reachSeconds,
-    )
-    // The order decides which of two neighbours is the peak: the second one has to wait.
-    if (isNear) break
-    peaks.push(hit)
+    const isNear = ({ video, t, until }: Hit) =>
+      video === hit.video && hit.t <= until + 2 * reachSeconds && hit.until >= t - 2 * reachSeconds
+    // Of neighbours the best is the peak; only then can be seen which of the others it leaves.
+    if (peaks.some(isNear) || waiting.some(isNear)) waiting.push(hit)
+    else peaks.push(hit)
   }
   return peaks
 }
@@ -85,20 +85,27 @@ const nextPeaks = (hits: readonly Hit[], found: readonly FoundMoment[], n: numbe
 const overlaps = (stretch: Stretch, { video, t, until }: Hit): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
 
-const around = async (peak: Hit, search: MomentSearch): Promise<FoundMoment> => {
-  const { store, vector, backgroundScore, filter, signal } = search
+/** Ends where another moment begins. */
+const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentSearch): Promise<FoundMoment> => {
+  const { backgroundScore, filter } = search
   const afterSeconds = Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY)
   const beforeSeconds = Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY)
-  const window = { videos: [peak.video], afterSeconds, beforeSeconds }
-  const points = await store.search(vector, { limit: mostPoints, filter: window, signal })
+  const neighbours = others.filter(({ video }) => video === peak.video)
+  const outside = neighbours.map(({ video, from, to }) => ({ video, from, to }))
+  const window = { videos: [peak.video], afterSeconds, beforeSeconds, outside }
   const level = backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
+  const points = await allAbove(level, window, search)
   const high = points.filter((point) => scoreOf(point) >= level)
   const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
-    .filter((t) => t >= afterSeconds && t <= beforeSeconds)
+    .filter((at) => at >= afterSeconds && at <= beforeSeconds)
     .sort((a, b) => a - b)
   const isHigh = (at: number): boolean => high.some(({ t, until }) => t <= at && at <= until)
-  const from = reach(times.filter((t) => t < peak.t).reverse(), isHigh) ?? peak.t
-  const to = reach(times.filter((t) => t > peak.until), isHigh) ?? peak.until
+  const start = Math.max(...neighbours.map(({ to }) => (to < peak.t ? to : Number.NEGATIVE_INFINITY)))
+  const end = Math.min(...neighbours.map(({ from }) => (from > peak.until ? from : Number.POSITIVE_INFINITY)))
+  const before = times.filter((at) => at > start && at < peak.t).reverse()
+  const after = times.filter((at) => at > peak.until && at < end)
+  const from = reach(before, isHigh) ?? peak.t
+  const to = reach(after, isHigh) ?? peak.until
   const { video } = peak
   return { video, from, to, peak, hits: high.filter((point) => overlaps({ video, from, to }, point)).length }
 }
@@ -115,16 +122,16 @@ const reach = (times: readonly number[], isHigh: (at: number) => boolean): numbe
   return reached
 }
 
-/** Adds a moment in its place by score; where it runs into a better one, it ends there. */
-const withMoment = (found: readonly FoundMoment[], moment: FoundMoment): FoundMoment[] => {
-  let { from, to } = moment
-  const { peak, video } = moment
-  for (const other of found) {
-    if (other.video !== video) continue
-    if (other.to < peak.t) from = Math.max(from, other.to)
-    else if (other.from > peak.until) to = Math.min(to, other.from)
+/** The best points of a window: all that score so much, and the others of the same frames where these are few. */
+const allAbove = async (
+  level: number,
+  filter: PointFilter,
+  { store, vector, signal }: MomentSearch,
+): Promise<readonly Hit[]> => {
+  for (let limit = firstPoints; ; limit *= 4) {
+    const points = await store.search(vector, { limit, filter, signal })
+    if (points.length < limit || scoreOf(points.at(-1)!) < level || limit >= mostPoints) return points
   }
-  return [...found, { ...moment, from, to }].sort((a, b) => b.peak.similarity - a.peak.similarity)
 }
 
 /**
@@ -138,7 +145,11 @@ const withMoment = (found: readonly FoundMoment[], moment: FoundMoment): FoundMo
  */
 export const articleFilter = (
   hits: readonly Hit[],
-  { n, thresholdScore, gapSeconds }: { readonly n: number; readonly thresholdScore: number; readonly gapSeconds: number },
+  {
+    n,
+    thresholdScore,
+    gapSeconds,
+  }: { readonly n: number; readonly thresholdScore: number; readonly gapSeconds: number },
 ): readonly Hit[] => {
   const accepted: Hit[] = []
   for (const hit of hits.slice(0, n * hitsPerMoment)) {
@@ -161,5 +172,11 @@ export const findByArticle = async ({
   readonly gapSeconds: number
 }): Promise<readonly FoundMoment[]> => {
   const hits = await store.search(vector, { limit: options.n * hitsPerMoment, filter, signal })
-  return articleFilter(hits, options).map((peak) => ({ video: peak.video, from: peak.t, to: peak.until, peak, hits: 1 }))
+  return articleFilter(hits, options).map((peak) => ({
+    video: peak.video,
+    from: peak.t,
+    to: peak.until,
+    peak,
+    hits: 1,
+  }))
 }

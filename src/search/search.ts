@@ -1,6 +1,5 @@
 import type { OpenCollection } from '../collection.ts'
 import { UsageError } from '../errors.ts'
-import { matchPaths } from '../files/paths.ts'
 import type { Box, Store, VideoRecord } from '../store/store.ts'
 import { recentRecords, type Standard, standardOf } from './likelihood.ts'
 import { type FoundMoment, findByArticle, findMoments, scoreOf } from './moments.ts'
@@ -34,7 +33,13 @@ export type SearchOptions = {
 export const searchFilters = ['moments', 'article'] as const
 export type SearchFilter = (typeof searchFilters)[number]
 
-export const searchDefaults = { n: 6, strictness: 0.75, filter: 'moments', gapSeconds: 0.1, articleThreshold: 35 } as const
+export const searchDefaults = {
+  n: 6,
+  strictness: 0.75,
+  filter: 'moments',
+  gapSeconds: 0.1,
+  articleThreshold: 35,
+} as const
 
 /** A stretch of a video: where to look, and how well it fits. Times are presentation times in seconds. */
 export type Moment = {
@@ -92,11 +97,7 @@ export type Searched = Pick<OpenCollection, 'model' | 'encoder' | 'existing'>
  * @throws UsageError if the query is empty or an option is out of range
  * @throws CollectionMissingError if nothing was ever indexed
  */
-export const search = async (
-  searched: Searched,
-  query: string,
-  options: SearchOptions = {},
-): Promise<SearchResult> => {
+export const search = async (searched: Searched, query: string, options: SearchOptions = {}): Promise<SearchResult> => {
   checkSearch(query, options)
   const { signal, onTruncated, onUnknown } = options
   const { model } = searched
@@ -126,7 +127,7 @@ type Scope = {
 
 const scopeOf = async (store: Store, { paths: globs, signal }: SearchOptions): Promise<Scope> => {
   if (!globs) return { paths: undefined, standard: standardOf(await recentRecords(store, { signal })) }
-  const records = await store.records({ signal })
+  const [{ matchPaths }, records] = await Promise.all([import('../files/paths.ts'), store.records({ signal })])
   const paths = matchPaths(records, globs)
   return { paths, standard: standardOf(records.filter(({ video }) => paths.has(video))) }
 }

@@ -12,7 +12,7 @@ const plain = (width: number, height: number, grey = 200): Picture => ({
 
 const entry = (rank: number, change: Partial<SheetEntry['moment']> = {}, picture = plain(160, 90)): SheetEntry => ({
   moment: {
-    ...{ rank, score: 40 - rank, path: `/videos/clip ${rank}.mp4`, t: rank * 10, until: rank * 10 },
+    ...{ rank, score: 40 - rank, path: `/videos/clip ${rank}.mp4`, t: rank * 10, from: rank * 10, to: rank * 10 },
     ...{ box: [0, 0, 0.5, 0.5], ...change },
   },
   picture,
@@ -62,8 +62,8 @@ describe('a contact sheet', () => {
     // The fifth moment is in the second row and column: its cell begins at 468, 445, its caption 225 px below.
     for (const change of [
       { rank: 9 },
-      { t: 3599.5 },
-      { until: 3599.5 },
+      { from: 3.5 },
+      { to: 3599.5 },
       { score: 12.34 },
       { path: '/videos/other.mov' },
     ]) {

@@ -1,140 +1,158 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { articleFilter, scoreOf, selectMoments } from '../../src/search/moments.ts'
-import type { Hit } from '../../src/store/store.ts'
+import { articleFilter, findMoments, type MomentSearch, scoreOf } from '../../src/search/moments.ts'
+import { pointId } from '../../src/store/point.ts'
+import type { Hit, Point } from '../../src/store/store.ts'
+import { arrayStore } from './array-store.ts'
 
-const hit = (score: number, t: number, { until = t, video = 'v', patch = 1 } = {}): Hit => ({
-  id: `${video}-${t}-${patch}`,
-  video,
-  path: `/${video}.mp4`,
-  t,
-  until,
-  patch,
-  box: [0, 0, 0.5, 0.5],
-  similarity: score / 100,
+const vector = Float32Array.of(1, 0)
+
+/** A point whose score for the query is `score`. */
+const point = (video: string, t: number, score: number, { patch = 0, until = t } = {}): Point => {
+  const x = score / 100
+  const id = pointId(video, 'test', t, patch)
+  return {
+    id,
+    video,
+    path: `/${video}.mp4`,
+    t,
+    until,
+    patch,
+    box: [0, 0, 1, 1],
+    vector: Float32Array.of(x, Math.sqrt(1 - x * x)),
+  }
+}
+
+/** A frame a second with these scores. */
+const frames = (video: string, ...scores: number[]): Point[] => scores.map((score, t) => point(video, t, score))
+
+const find = async (points: readonly Point[], options: Partial<MomentSearch> = {}) => {
+  const store = arrayStore(2)
+  await store.upsert(points)
+  const found = await findMoments({ store, vector, n: 6, backgroundScore: 0, ...options })
+  return { found: found.map(({ video, from, to, peak, hits }) => [video, from, peak.t, to, hits]), calls: store.limits }
+}
+
+describe('a moment', () => {
+  test('reaches as far as frames keep seven tenths of its height over the background', async () => {
+    const { found } = await find(frames('v', 1, 1, 30, 40, 29, 1, 1))
+    expect(found[0]).toEqual(['v', 2, 3, 4, 3])
+    const higher = await find(frames('v', 21, 21, 30, 40, 35, 21, 21), { backgroundScore: 20 })
+    expect(higher.found[0]).toEqual(['v', 3, 3, 4, 2])
+  })
+
+  test('goes on over one low frame, not over two', async () => {
+    expect((await find(frames('v', 40, 1, 39, 1, 1, 38))).found.slice(0, 2)).toEqual([
+      ['v', 0, 0, 2, 2],
+      ['v', 5, 5, 5, 1],
+    ])
+  })
+
+  test('takes the best patch of each frame, and counts those that fit', async () => {
+    const patches = [0, 1, 2].map((patch) => point('v', 1, 20 + 10 * patch, { patch }))
+    expect((await find([...patches, point('v', 0, 35)])).found[0]).toEqual(['v', 0, 1, 1, 3])
+  })
+
+  test('lasts as long as a patch that stays the same', async () => {
+    expect((await find([point('v', 2, 40, { until: 60 }), point('v', 61, 39)])).found).toEqual([['v', 2, 2, 61, 2]])
+  })
+
+  test('ends 15 s from its peak', async () => {
+    const scores = Array.from({ length: 60 }, (_, t) => (t === 30 ? 40 : 39))
+    expect((await find(frames('v', ...scores), { n: 1 })).found).toEqual([['v', 15, 30, 45, 31]])
+  })
+
+  test('ends where a better one begins', async () => {
+    const { found } = await find(frames('v', 50, 49, 30, 29, 28))
+    expect(found).toEqual([
+      ['v', 0, 0, 1, 2],
+      ['v', 2, 2, 4, 3],
+    ])
+  })
+
+  test('keeps within the times that are asked for', async () => {
+    const filter = { afterSeconds: 1, beforeSeconds: 3 }
+    expect((await find(frames('v', 40, 40, 41, 40, 40), { filter })).found).toEqual([['v', 1, 2, 3, 3]])
+  })
 })
 
-/** What the article prints for "a red car". */
-const redCar = [
-  hit(40.46875, 118.70833333333333, { patch: 8 }),
-  hit(38.15625, 121.83333333333333),
-  hit(38.0625, 120.79166666666667),
-  hit(38.0, 9.375),
-  hit(38.0, 7.291666666666667),
-  hit(37.75, 118.70833333333333, { patch: 9 }),
-]
-
-describe('the list that the article prints', () => {
-  test('passes the article’s own filter whole: six results, the first and the last the same moment', () => {
-    const accepted = articleFilter(redCar, 6, 35, 0.1)
-    expect(accepted.map(({ score, t }) => [score, t])).toEqual(redCar.map((h) => [scoreOf(h), h.t]))
+describe('n moments', () => {
+  test('are found although one static shot of 5,000 patches fills what the store gives first, in counted calls', async () => {
+    const still = Array.from({ length: 5000 }, (_, i) =>
+      point('still', Math.floor(i / 313), 80 - i / 1e5, { patch: i % 313 }),
+    )
+    const others = Array.from({ length: 8 }, (_, i) => point(`v${i}`, 7, 50 - i))
+    const { found, calls } = await find([...still, ...others])
+    expect(found.map(([video]) => video)).toEqual(['still', 'v0', 'v1', 'v2', 'v3', 'v4'])
+    // Twice the best hits, once around each moment, and twice more around the one of many patches.
+    expect(calls.toSorted((a, b) => a - b)).toEqual([60, 60, ...Array(6).fill(1000), 4000, 16_000])
   })
 
-  test('holds five moments for ours', () => {
-    const moments = selectMoments(redCar, { n: 6, thresholdScore: 35, gapSeconds: 0.1 })
-    expect(moments.map(({ t }) => t)).toEqual(redCar.slice(0, 5).map(({ t }) => t))
+  test('are the same however many calls it takes', async () => {
+    const patches = fc.array(
+      fc.record({
+        video: fc.constantFrom('a', 'b'),
+        t: fc.integer({ min: 0, max: 80 }),
+        patch: fc.nat(9),
+        score: fc.integer({ min: 1, max: 99 }),
+      }),
+      { maxLength: 150 },
+    )
+    await fc.assert(
+      fc.asyncProperty(patches, fc.integer({ min: 1, max: 5 }), async (specs, n) => {
+        const points = specs.map(({ video, t, score, patch }) => point(video, t, score, { patch }))
+        const { found: few, calls } = await find(points, { n })
+        const { found: many } = await find(points, { n: 200 })
+        expect(few.length).toBe(Math.min(n, many.length))
+        expect(few.map(([video, , t]) => [video, t])).toEqual(many.slice(0, n).map(([video, , t]) => [video, t]))
+        expect(calls.length).toBeLessThanOrEqual(4 * n + 2)
+      }),
+    )
   })
+
+  test('are as many as there are, and stop where scores get too low', async () => {
+    const points = ['a', 'b', 'c'].map((video, i) => point(video, 0, 60 - 20 * i))
+    expect((await find(points)).found).toHaveLength(3)
+    expect((await find(points, { leastScore: 30 })).found).toHaveLength(2)
+    expect((await find([])).found).toEqual([])
+  })
+
+  test('end with the reason of the signal', async () => {
+    await expect(find([], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
+  })
+})
+
+const hit = (score: number, t: number, { until = t, video = 'v', patch = 1 } = {}): Hit => ({
+  ...{ id: `${video}-${t}-${patch}`, video, path: `/${video}.mp4`, t, until, patch },
+  ...{ box: [0, 0, 0.5, 0.5], similarity: score / 100 },
 })
 
 describe('the article’s filter', () => {
-  test('looks at no more than ten hits a result', () => {
-    const hits = Array.from({ length: 30 }, (_, i) => hit(50 - i, i < 25 ? 1 : i))
-    expect(articleFilter(hits, 2).map(({ t }) => t)).toEqual([1])
-    expect(articleFilter(hits, 3, 0).map(({ t }) => t)).toEqual([1, 25, 26])
+  const options = { n: 6, thresholdScore: 35, gapSeconds: 0.1 }
+  /** What the article prints for "a red car". */
+  const redCar = [
+    hit(40.46875, 118.70833333333333, { patch: 8 }),
+    hit(38.15625, 121.83333333333333),
+    hit(38.0625, 120.79166666666667),
+    hit(38.0, 9.375),
+    hit(38.0, 7.291666666666667),
+    hit(37.75, 118.70833333333333, { patch: 9 }),
+  ]
+
+  test('passes the list that the article prints whole: the first and the last are the same moment', () => {
+    const accepted = articleFilter(redCar, options)
+    expect(accepted.map((each) => [scoreOf(each), each.t])).toEqual(redCar.map((each) => [scoreOf(each), each.t]))
   })
 
-  test('asks for more than the threshold and for more than the gap', () => {
-    expect(articleFilter([hit(50, 1), hit(49, 1.0625), hit(48, 1.125), hit(25, 9)], 6, 25, 0.125)).toHaveLength(1)
+  test('compares with the one accepted last alone, whatever its video', () => {
+    const hits = [hit(50, 1), hit(49, 1.05, { video: 'w' }), hit(48, 2), hit(47, 1)]
+    expect(articleFilter(hits, options).map(({ t }) => t)).toEqual([1, 2, 1])
   })
 
-  test('compares over all videos', () => {
-    expect(articleFilter([hit(50, 1), hit(49, 1, { video: 'w' })], 6, 35, 0.1)).toHaveLength(1)
+  test('takes scores above the threshold, at most n, from ten hits for each', () => {
+    expect(articleFilter([hit(35.01, 1), hit(35, 2)], options)).toHaveLength(1)
+    const many = Array.from({ length: 30 }, (_, i) => hit(90 - i, i < 20 ? 1 : i))
+    expect(articleFilter(many, { ...options, n: 2 }).map(({ t }) => t)).toEqual([1])
+    expect(articleFilter(many, { ...options, n: 3 }).map(({ t }) => t)).toEqual([1, 20, 21])
   })
-})
-
-describe('selecting moments', () => {
-  const select = (hits: Hit[], options = {}) =>
-    selectMoments(hits, { n: 6, gapSeconds: 0.1, ...options }).map(({ video, t }) => `${video}${t}`)
-
-  test('keeps a hit that scores exactly the threshold', () => {
-    expect(select([hit(50, 1), hit(25, 2), hit(24.99, 3)], { thresholdScore: 25 })).toEqual(['v1', 'v2'])
-  })
-
-  test('drops what is exactly the gap away, whatever the rounding of the difference', () => {
-    expect(1.1 - 1).toBeGreaterThan(0.1)
-    expect(select([hit(50, 1), hit(49, 1.1), hit(48, 0.9), hit(47, 1.101)])).toEqual(['v1', 'v1.101'])
-  })
-
-  test('lets the same time of another video through', () => {
-    expect(select([hit(50, 1), hit(49, 1, { video: 'w' })])).toEqual(['v1', 'w1'])
-  })
-
-  test('takes a hit for its whole span, on both sides', () => {
-    const still = hit(50, 10, { until: 60 })
-    const inside = hit(49, 30)
-    const around = hit(48, 5, { until: 100 })
-    const touching = hit(47, 4, { until: 9.95 })
-    const before = hit(46, 4, { until: 9 })
-    const after = hit(45, 60.2)
-    expect(select([still, inside, around, touching, before, after])).toEqual(['v10', 'v4', 'v60.2'])
-  })
-
-  test('drops what equals a moment’s time even with no gap', () => {
-    expect(select([hit(50, 1), hit(49, 1, { patch: 2 }), hit(48, 1.001)], { gapSeconds: 0 })).toEqual(['v1', 'v1.001'])
-  })
-})
-
-const someHits = fc
-  .array(
-    fc.record({
-      score: fc.integer({ min: -100, max: 100 }),
-      t: fc.integer({ min: 0, max: 40 }),
-      length: fc.integer({ min: 0, max: 6 }),
-      video: fc.constantFrom('a', 'b', 'c'),
-    }),
-    { maxLength: 60 },
-  )
-  .map((hits) =>
-    hits
-      .map(({ score, t, length, video }, patch) => hit(score, t / 4, { until: (t + length) / 4, video, patch }))
-      .sort((a, b) => b.similarity - a.similarity),
-  )
-
-const options = fc.record({
-  n: fc.integer({ min: 1, max: 12 }),
-  thresholdScore: fc.option(fc.integer({ min: -100, max: 100 }), { nil: undefined }),
-  gapSeconds: fc.integer({ min: 0, max: 12 }).map((quarters) => quarters / 4),
-})
-
-/** Written the other way round: time steps that both spans, widened by the gap, have in common. */
-const areOneMoment = (a: Hit, b: Hit, gapSeconds: number): boolean =>
-  a.video === b.video && b.t <= a.until + gapSeconds && a.t <= b.until + gapSeconds
-
-test('whatever the hits, moments are apart, above the threshold and best first, and nothing better is left out', () => {
-  fc.assert(
-    fc.property(someHits, options, (hits, { n, thresholdScore, gapSeconds }) => {
-      const moments = selectMoments(hits, { n, thresholdScore, gapSeconds })
-      expect(moments.length).toBeLessThanOrEqual(n)
-      for (const [i, moment] of moments.entries()) {
-        expect(moment.score).toBeGreaterThanOrEqual(thresholdScore ?? -100)
-        expect(moments.slice(0, i).some((better) => areOneMoment(better, moment, gapSeconds))).toBe(false)
-      }
-      const order = moments.map(({ id }) => hits.findIndex((h) => h.id === id))
-      expect(order).toEqual([...order].sort((a, b) => a - b))
-      const lastTaken = moments.length < n ? hits.length : order.at(-1)!
-      for (const h of hits.slice(0, lastTaken)) {
-        const isCovered = moments.some((m) => areOneMoment(m, h, gapSeconds))
-        expect(isCovered || scoreOf(h) < (thresholdScore ?? -100)).toBe(true)
-      }
-    }),
-  )
-})
-
-test('whatever the hits, a longer list only adds moments at the end', () => {
-  fc.assert(
-    fc.property(someHits, options, fc.nat(60), (hits, settings, cut) => {
-      const short = selectMoments(hits.slice(0, cut), settings)
-      expect(selectMoments(hits, settings).slice(0, short.length)).toEqual(short)
-    }),
-  )
 })

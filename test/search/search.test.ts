@@ -1,165 +1,186 @@
-import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type Encoder, openEncoder } from '../../src/encoder/encoder.ts'
 import { UsageError } from '../../src/errors.ts'
-import { searchMoments } from '../../src/search/search.ts'
-import { pointId } from '../../src/store/point.ts'
-import type { Box, Point, VideoRecord } from '../../src/store/store.ts'
-import { putRecord } from '../store/samples.ts'
+import { loadModel } from '../../src/models/load.ts'
+import type { Model } from '../../src/models/model.ts'
+import { type Searched, type SearchOptions, search } from '../../src/search/search.ts'
+import { quantised } from '../../src/store/profile.ts'
+import type { Store } from '../../src/store/store.ts'
+import { putRecord, samplePoint, sampleRecord, unitVector } from '../store/samples.ts'
 import { arrayStore } from './array-store.ts'
 
-const query = Float32Array.of(1, 0)
-const box: Box = [0, 0, 0.5, 0.5]
+const words = 'a red car'
+let model: Model
+let encoder: Encoder
+/** What the words mean, and another direction. */
+let query: Float32Array
+let other: Float32Array
 
-/** A point whose score for the query is `score`. */
-const point = (video: string, t: number, score: number, { patch = 0, until = t } = {}): Point => {
-  const x = score / 100
-  const vector = Float32Array.of(x, Math.sqrt(1 - x * x))
-  return { id: pointId(video, 'test', t, patch), video, path: `/old/${video}.mp4`, t, until, patch, box, vector }
+beforeAll(async () => {
+  model = await loadModel('starter')
+  encoder = await openEncoder(model)
+  ;[query] = (await encoder.encodeTexts([words])) as [Float32Array]
+  const random = unitVector(1, model.dimension)
+  const along = random.reduce((sum, x, i) => sum + x * query[i]!, 0)
+  const across = random.map((x, i) => x - along * query[i]!)
+  const length = Math.hypot(...across)
+  other = across.map((x) => x / length)
+})
+afterAll(() => encoder.close())
+
+/** A point that scores so much for the words. */
+const point = (video: string, t: number, score: number) => {
+  const [x, y] = [score / 100, Math.sqrt(1 - (score / 100) ** 2)]
+  const vector = query.map((each, i) => x * each + y * other[i]!)
+  return samplePoint(t + 100 * video.charCodeAt(0), { video, path: `/old/${video}.mp4`, t, until: t, vector })
 }
 
-const record = (video: string, ...paths: string[]): VideoRecord => ({
-  video,
-  files: paths.map((path) => ({ path, bytes: 1, modifiedMs: 0 })),
-  status: 'complete',
-  frames: 1,
-  points: 1,
-  model: 'test',
-  settings: '',
-  indexedAt: '2026-01-01T00:00:00Z',
+/** Captions that reach 0, 10, … 40 at best. */
+const profile = () => ({
+  captions: quantised(Float32Array.of(0, 0.1, 0.2, 0.3, 0.4)),
+  mean: quantised(new Float32Array(model.dimension)),
+})
+const place = (path: string) => ({ path, bytes: 1, modifiedMs: 0 })
+
+let store: Store & { readonly limits: number[] }
+let searched: Searched
+beforeEach(async () => {
+  store = arrayStore(model.dimension)
+  searched = { model, existing: () => store, encoder: async () => encoder }
+  await store.upsert([point('a', 5, 60), point('b', 6, 35), point('c', 7, 20)])
+  for (const video of ['a', 'b', 'c']) {
+    await putRecord(store, sampleRecord(video, { files: [place(`/new/${video}.mp4`)], profile: profile() }))
+  }
 })
 
-const storeWith = async (points: Point[], records: VideoRecord[] = []) => {
-  const store = arrayStore(2)
-  await store.upsert(points)
-  for (const r of records) await putRecord(store, r)
-  return store
-}
+const ask = (options?: SearchOptions) => search(searched, words, options)
 
-/** 19 patches of one frame, one static scene: they fill the first sixty hits and more. */
-const staticVideo = (seconds: number, score: number): Point[] =>
-  Array.from({ length: seconds * 19 }, (_, i) =>
-    point('still', Math.floor(i / 19), score - (i % 19) / 100, { patch: i % 19, until: seconds }),
-  )
-
-describe('searching for moments', () => {
-  test('gives rank, path, video, times, score, patch and box, and nothing else', async () => {
-    const store = await storeWith([point('v', 2, 60, { patch: 3, until: 5 })], [record('v', '/new/v.mp4')])
-    const { moments, bestScore } = await searchMoments({ store, vector: query })
-    const score = expect.closeTo(60, 4)
-    expect(moments).toEqual([{ rank: 1, path: '/new/v.mp4', video: 'v', t: 2, until: 5, score, patch: 3, box }])
-    expect(bestScore).toEqual(score)
-  })
-
-  test('asks for ten hits a moment, once, when those suffice', async () => {
-    const store = await storeWith(Array.from({ length: 300 }, (_, i) => point('v', i, 90 - i / 10)))
-    const { moments } = await searchMoments({ store, vector: query, n: 3 })
-    expect(moments.map(({ rank, t }) => [rank, t])).toEqual([1, 2, 3].map((rank) => [rank, rank - 1]))
-    expect(store.limits).toEqual([30])
-  })
-
-  test('asks on when one static video fills the first hits, so that the others are found', async () => {
-    const others = ['a', 'b', 'c', 'd', 'e'].map((video, i) => point(video, 7, 50 - i))
-    const store = await storeWith([...staticVideo(100, 80), ...others])
-    const { moments } = await searchMoments({ store, vector: query })
-    expect(moments.map(({ video }) => video)).toEqual(['still', 'a', 'b', 'c', 'd', 'e'])
-    expect(store.limits).toEqual([60, 240, 960, 3840])
-  })
-
-  test('stops asking when the threshold is reached', async () => {
-    const store = await storeWith([...staticVideo(10, 80), ...Array.from({ length: 500 }, (_, i) => point('v', i, 10))])
-    const { moments } = await searchMoments({ store, vector: query, thresholdScore: 50 })
-    expect(moments.map(({ video }) => video)).toEqual(['still'])
-    expect(store.limits).toEqual([60, 240])
-  })
-
-  test('ends with what there is when the store has no more', async () => {
-    const store = await storeWith(staticVideo(20, 80))
-    const { moments } = await searchMoments({ store, vector: query })
-    expect(moments).toHaveLength(1)
-    expect(store.limits).toEqual([60, 240, 960])
-  })
-
-  test('names the best score although nothing reaches the threshold', async () => {
-    const store = await storeWith([point('v', 1, 20), point('v', 9, 30)])
-    expect(await searchMoments({ store, vector: query, thresholdScore: 40 })).toEqual({
-      moments: [],
-      bestScore: expect.closeTo(30, 4),
+describe('a search', () => {
+  test('gives moments with their likelihood, what counts as likely, and the best score', async () => {
+    const { moments, ...rest } = await ask()
+    expect(rest).toEqual({
+      query: words,
+      model: model.id,
+      collection: store.collection.name,
+      bestScore: expect.closeTo(60, 3),
+      cutoff: expect.closeTo(30, 0),
+      unknown: false,
     })
+    const { box, patch } = point('a', 5, 60)
+    const where = { rank: 1, path: '/new/a.mp4', video: 'a', t: 5, from: 5, to: 5, box, patch }
+    expect(moments[0]).toEqual({ ...where, score: expect.closeTo(60, 3), likelihood: 1, likely: true, hits: 1 })
+    expect(moments.map(({ likely }) => likely)).toEqual([true, true, false])
+    expect(moments[1]!.likelihood).toBeCloseTo(0.875, 1)
+    expect(moments[2]!.likelihood).toBeCloseTo(0.5, 1)
   })
 
-  test('has no best score where nothing was stored', async () => {
-    expect(await searchMoments({ store: arrayStore(2), vector: query })).toEqual({ moments: [], bestScore: undefined })
+  test('is stricter, and leaves out what is weak, when told so', async () => {
+    expect((await ask({ strictness: 1 })).moments.map(({ likely }) => likely)).toEqual([true, false, false])
+    expect((await ask({ likely: true })).moments).toHaveLength(2)
+    expect((await ask({ likely: true, strictness: 0 })).moments).toHaveLength(3)
+    expect((await ask({ threshold: 50 })).moments).toHaveLength(1)
   })
 
-  test('hands the filter to the store', async () => {
-    const store = await storeWith([point('v', 1, 60), point('v', 5, 50), point('v', 9, 40), point('w', 5, 45)])
-    const filter = { videos: ['v'], afterSeconds: 2, beforeSeconds: 6 }
-    const { moments } = await searchMoments({ store, vector: query, filter })
-    expect(moments.map(({ video, t }) => [video, t])).toEqual([['v', 5]])
+  test('names the best score although nothing reaches the threshold, and has none where nothing is stored', async () => {
+    expect(await ask({ threshold: 90 })).toMatchObject({ moments: [], bestScore: expect.closeTo(60, 3) })
+    store = arrayStore(model.dimension)
+    expect(await ask()).toMatchObject({ moments: [], bestScore: undefined })
   })
 
-  test('answers with the path that was asked for when a video lies in several places', async () => {
-    const store = await storeWith([point('v', 1, 60)], [record('v', '/a/v.mp4', '/b/v.mp4')])
-    const pathWith = async (paths?: ReadonlyMap<string, string>) =>
-      (await searchMoments({ store, vector: query, paths })).moments.map(({ path }) => path)
-    expect(await pathWith()).toEqual(['/a/v.mp4'])
-    expect(await pathWith(new Map([['v', '/b/v.mp4']]))).toEqual(['/b/v.mp4'])
-    expect(await pathWith(new Map([['w', '/b/w.mp4']]))).toEqual([])
-    expect(await pathWith(new Map())).toEqual([])
+  test('takes the model’s threshold, and no likelihood, where no video has a profile yet', async () => {
+    for (const video of ['a', 'b', 'c']) await putRecord(store, sampleRecord(video))
+    const { moments, cutoff } = await ask()
+    expect(cutoff).toBe(model.threshold)
+    expect(moments.map(({ likely, likelihood }) => [likely, likelihood])).toEqual([
+      [true, undefined],
+      [true, undefined],
+      [false, undefined],
+    ])
   })
 
-  test('falls back on the path at the point while a video has no record yet', async () => {
-    const { moments } = await searchMoments({ store: await storeWith([point('v', 1, 60)]), vector: query })
-    expect(moments[0]?.path).toBe('/old/v.mp4')
+  test('of some videos looks at these, shows the paths that were named and asks what is likely among them', async () => {
+    const low = { ...profile(), captions: quantised(Float32Array.of(0, 0.1)) }
+    await putRecord(store, sampleRecord('c', { files: ['/x/c.mp4', '/y/c.mp4'].map(place), profile: low }))
+    const { moments, cutoff } = await ask({ paths: ['/y/**'] })
+    expect(moments).toMatchObject([{ path: '/y/c.mp4', likely: true }])
+    expect(cutoff).toBeCloseTo(7.5, 1)
+    expect((await ask({ paths: ['nothing.mp4'] })).moments).toEqual([])
   })
 
-  test('ends with the reason of the signal', async () => {
-    const store = await storeWith([point('v', 1, 60)])
-    const controller = new AbortController()
-    const stopping = {
-      ...store,
-      search: (...args: Parameters<typeof store.search>) => {
-        controller.abort(new Error('enough'))
-        return store.search(...args)
+  test('with the article’s filter is one call, and has the article’s threshold', async () => {
+    store.limits.length = 0
+    const { moments } = await ask({ filter: 'article' })
+    expect(moments.map(({ video, from, to }) => [video, from, to])).toEqual(
+      [
+        ['a', 5, 5],
+        ['b', 6, 6],
+      ].slice(0, moments.length),
+    )
+    expect(moments.every(({ score }) => score > 35)).toBe(true)
+    expect(store.limits).toEqual([60])
+    expect((await ask({ filter: 'article', threshold: 10, gapSeconds: 1 })).moments).toMatchObject([
+      { video: 'a' },
+      { video: 'c' },
+    ])
+  })
+
+  test('falls back on the path at the point while a video has no record', async () => {
+    await store.upsert([point('d', 1, 80)])
+    expect((await ask({ n: 1 })).moments[0]!.path).toBe('/old/d.mp4')
+  })
+
+  test('says when the query is longer than the model reads', async () => {
+    const long: string[] = []
+    await search(searched, 'a very long walk '.repeat(60), { onTruncated: (text) => long.push(text) })
+    expect(long).toHaveLength(1)
+  })
+
+  test('begins to encode before the store gets ready, and has both before it looks', async () => {
+    const order: string[] = []
+    const slow: Searched = {
+      ...searched,
+      existing: () => ({
+        ...store,
+        warmUp: async () => void order.push('store gets ready'),
+        search: (...asked) => {
+          order.push('store is searched')
+          return store.search(...asked)
+        },
+      }),
+      encoder: async () => {
+        await setTimeout(20)
+        return {
+          ...encoder,
+          encodeTexts: async (...asked) => {
+            order.push('encoder starts')
+            const vectors = await encoder.encodeTexts(...asked)
+            order.push('words are encoded')
+            return vectors
+          },
+        }
       },
     }
-    await expect(searchMoments({ store: stopping, vector: query, signal: controller.signal })).rejects.toThrow('enough')
+    await search(slow, 'a horse')
+    expect(order.slice(0, 4)).toEqual(['encoder starts', 'store gets ready', 'words are encoded', 'store is searched'])
   })
 
-  test.each([
-    { n: 0 },
-    { n: 1.5 },
-    { n: Number.NaN },
-    { gapSeconds: -1 },
-    { gapSeconds: Number.NaN },
-    { thresholdScore: 101 },
-    { thresholdScore: Number.NaN },
-  ])('refuses %o', async (options) => {
-    await expect(searchMoments({ store: arrayStore(2), vector: query, ...options })).rejects.toThrow(UsageError)
+  test.each<[string, SearchOptions]>([
+    ['', {}],
+    [' \n', {}],
+    [words, { n: 0 }],
+    [words, { n: 1.5 }],
+    [words, { n: Number.NaN }],
+    [words, { strictness: 1.1 }],
+    [words, { strictness: Number.NaN }],
+    [words, { threshold: 101 }],
+    [words, { threshold: Number.NaN }],
+    [words, { gapSeconds: 1 }],
+    [words, { gapSeconds: -1, filter: 'article' }],
+    [words, { filter: 'other' as 'article' }],
+  ])('for %j with %o is refused before anything is loaded', async (text, options) => {
+    const untouched: Searched = { model, existing: () => store, encoder: () => Promise.reject(new Error('loaded')) }
+    await expect(search(untouched, text, options)).rejects.toThrow(UsageError)
+    expect(store.limits).toEqual([])
   })
-})
-
-test('whatever is stored, asking in steps finds what one look at everything finds', async () => {
-  const points = fc.array(
-    fc.record({
-      video: fc.constantFrom('a', 'b'),
-      t: fc.nat(6),
-      patch: fc.nat(9),
-      score: fc.integer({ min: 0, max: 99 }),
-    }),
-    { maxLength: 120 },
-  )
-  await fc.assert(
-    fc.asyncProperty(points, fc.integer({ min: 1, max: 4 }), fc.nat(99), async (specs, n, thresholdScore) => {
-      const store = await storeWith(specs.map(({ video, t, score, patch }) => point(video, t, score, { patch })))
-      const everything = await store.search(query, { limit: 1000 })
-      const best = new Map<string, number>()
-      for (const { video, t, similarity } of everything) {
-        if (!best.has(`${video}${t}`)) best.set(`${video}${t}`, 100 * similarity)
-      }
-      const expected = [...best].filter(([, score]) => score >= thresholdScore).slice(0, n)
-      const { moments } = await searchMoments({ store, vector: query, n, thresholdScore })
-      expect(moments.map(({ video, t, score }) => [`${video}${t}`, score])).toEqual(expected)
-    }),
-  )
 })

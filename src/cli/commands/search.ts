@@ -2,13 +2,14 @@ import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   checkOutputs,
-  defaultGapSeconds,
   defaultModelName,
-  defaultMoments,
   folders,
   formatSpan,
+  type Moment,
   parseTimestamp,
   type SearchResult,
+  searchDefaults,
+  searchFilters,
   writePictures,
 } from '../../index.ts'
 import { defineCommand, deviceOption, jsonOption, modelOption, storeOptions, withIndex } from '../options.ts'
@@ -18,18 +19,26 @@ export const searchCommand = defineCommand({
   command: 'search <query..>',
   describe: 'Find the moments that show what you describe',
   options: {
-    n: { type: 'number', default: defaultMoments, requiresArg: true, describe: 'Moments to find' },
-    threshold: {
+    n: { type: 'number', default: searchDefaults.n, requiresArg: true, describe: 'Moments to find' },
+    likely: { type: 'boolean', default: false, describe: 'Leave out weak moments' },
+    strictness: {
       type: 'number',
+      default: searchDefaults.strictness,
       requiresArg: true,
-      describe: 'Minimum score',
-      defaultDescription: "the model's own",
+      describe: 'Likelihood, 0 to 1, from which a moment counts as likely',
+    },
+    threshold: { type: 'number', requiresArg: true, describe: 'Minimum score' },
+    filter: {
+      choices: searchFilters,
+      default: searchDefaults.filter,
+      requiresArg: true,
+      describe: "moments: stretches found for the query; article: the article's way, for comparison",
     },
     gap: {
       type: 'number',
-      default: defaultGapSeconds,
       requiresArg: true,
-      describe: 'Minimum seconds between moments of one video',
+      describe: 'With --filter article: minimum seconds between moments',
+      defaultDescription: `${searchDefaults.gapSeconds}`,
     },
     path: {
       type: 'string',
@@ -60,10 +69,16 @@ export const searchCommand = defineCommand({
       .example('$0 search "a red car"', 'the six best moments')
       .example('$0 search a red car -n 20 --path "2024/**"', 'more of them, from some videos only')
       .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet'),
-  run: async ({ query, n, threshold, gap, path, after, before, pictures, sheet, json, ...args }, { signal }) => {
+  run: async (
+    { query, n, likely, strictness, threshold, filter, gap, path, after, before, pictures, sheet, json, ...args },
+    { signal },
+  ) => {
     const options = {
       n,
+      likely,
+      strictness,
       threshold,
+      filter,
       gapSeconds: gap,
       paths: path,
       afterSeconds: after === undefined ? undefined : parseTimestamp(after),
@@ -93,32 +108,38 @@ export const searchCommand = defineCommand({
   },
 })
 
-const toJson = ({ query, model, collection, threshold, unknown, bestScore, moments }: SearchResult) => ({
+const toJson = ({ query, model, collection, cutoff, unknown, bestScore, moments }: SearchResult) => ({
   query,
   model,
   collection,
-  threshold: threshold ?? null,
+  cutoff: cutoff ?? null,
   unknown,
   bestScore: bestScore ?? null,
-  moments,
+  moments: moments.map(({ likelihood, ...moment }) => ({ ...moment, likelihood: likelihood ?? null })),
 })
 
-const printMoments = ({ moments, bestScore, threshold, model }: SearchResult): void => {
+/** Likely moments first, then the weak ones below a line. They come best first, so that the order stays. */
+const printMoments = (found: SearchResult): void => {
+  const { moments, bestScore, cutoff } = found
+  const weak = moments.filter(({ likely }) => !likely)
+  printRows(moments, 0, moments.length - weak.length)
+  if (weak.length > 0) {
+    warn(weak.length === moments.length ? 'Nothing here looks like that; nearest:' : 'Weak, no better than chance:')
+    printRows(moments, moments.length - weak.length, moments.length)
+  }
+  if (bestScore === undefined) warn('Nothing to search: no point of the collection matches these filters.')
+  else if (moments.length === 0) warn(`Nothing here looks like that; the best score was ${bestScore.toFixed(2)}.`)
+  else if (cutoff === undefined) {
+    warn('Which of these are likely is not known yet. Index the videos again, which is quick: vidgrep index FOLDER')
+  }
+}
+
+const printRows = (moments: readonly Moment[], from: number, to: number): void => {
   const rankWidth = String(moments.length).length
   const spans = moments.map(formatSpan)
   const spanWidth = Math.max(...spans.map(({ length }) => length))
-  for (const [i, { rank, score, path }] of moments.entries()) {
-    print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${spans[i]!.padEnd(spanWidth)}  ${path}`)
-  }
-  if (moments.length > 0) {
-    if (threshold === undefined)
-      warn(`${model} has no measured threshold: these are its best, good or not. To set one: --threshold`)
-    return
-  }
-  if (bestScore === undefined) warn('Nothing to search: no point of the collection matches these filters.')
-  else {
-    warn(`No moment reaches the threshold of ${threshold} (${model}); the best score was ${bestScore.toFixed(2)}.`)
-    warn(`To see it anyway: --threshold ${Math.floor(bestScore)}`)
+  for (const [i, { rank, score, path }] of moments.slice(from, to).entries()) {
+    print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${spans[from + i]!.padEnd(spanWidth)}  ${path}`)
   }
 }
 

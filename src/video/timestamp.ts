@@ -14,8 +14,8 @@ export const formatTimestamp = (seconds: number): string => {
 }
 
 /** From when to when the same is to be seen; one time where that is one frame. */
-export const formatSpan = ({ t, until }: { readonly t: number; readonly until: number }): string => {
-  const [from, to] = [formatTimestamp(t), formatTimestamp(until)]
+export const formatSpan = (span: { readonly from: number; readonly to: number }): string => {
+  const [from, to] = [formatTimestamp(span.from), formatTimestamp(span.to)]
   return from === to ? from : `${from} – ${to}`
 }
 

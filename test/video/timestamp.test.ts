@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/errors.ts'
-import { formatSpan, formatTimestamp, parseTimestamp } from '../../src/search/timestamp.ts'
+import { formatSpan, formatTimestamp, parseTimestamp } from '../../src/video/timestamp.ts'
 
 describe('a timestamp is written', () => {
   test.each([
@@ -22,8 +22,8 @@ test.each([
   [12, 12, '00:00:12.000'],
   [12, 12.0004, '00:00:12.000'],
   [12, 75.5, '00:00:12.000 – 00:01:15.500'],
-])('a span from %d to %d s is written as %s', (t, until, text) => {
-  expect(formatSpan({ t, until })).toBe(text)
+])('a span from %d to %d s is written as %s', (from, to, text) => {
+  expect(formatSpan({ from, to })).toBe(text)
 })
 
 describe('a time is read', () => {
