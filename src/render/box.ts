@@ -2,7 +2,7 @@ import sharp, { type OverlayOptions, type Sharp } from 'sharp'
 import type { Box } from '../store/store.ts'
 import type { Picture } from '../video/video.ts'
 
-/** What pictures show of a moment. Times are presentation times in seconds. */
+/** What pictures show of a moment. Times are seconds from the start of the file, as players count them. */
 export type ShownMoment = {
   readonly rank: number
   /** 100 · cosine similarity. */

@@ -41,7 +41,7 @@ export const searchDefaults = {
   articleThreshold: 35,
 } as const
 
-/** A stretch of a video: where to look, and how well it fits. Times are presentation times in seconds. */
+/** A stretch of a video: where to look, and how well it fits. Times are seconds from the start of the file, as players count them. */
 export type Moment = {
   /** From 1, best first. */
   readonly rank: number

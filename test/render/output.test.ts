@@ -12,7 +12,17 @@ beforeEach(async () => {
 
 const pixel = { create: { width: 8, height: 8, channels: 3, background: 'red' } } as const
 const video = clip('photos.mp4')
-const moment = { rank: 1, path: video, video: 'v', t: 1, until: 1, score: 30, patch: 0, box: [0, 0, 1, 1] as const }
+const moment = {
+  rank: 1,
+  path: video,
+  video: 'v',
+  t: 1,
+  from: 1,
+  to: 1,
+  score: 30,
+  patch: 0,
+  box: [0, 0, 1, 1] as const,
+}
 
 describe('a place for pictures', () => {
   it.each([
