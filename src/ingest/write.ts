@@ -21,12 +21,11 @@ export async function* write(embedded: AsyncIterable<Embedded>, context: WriteCo
   const writer = openWriter(context)
   try {
     for await (const { points, passing, reached, encoded } of embedded) {
+      for (const item of passing) if (item.kind === 'started') writer.begin(item.job)
       writer.add(points)
       for (const item of passing) {
-        if (item.kind === 'started') {
-          writer.begin(item.job)
-          yield startedEvent(item.job)
-        } else if (item.kind === 'result') yield { type: 'video', result: item.result, bytes: item.bytes }
+        if (item.kind === 'started') yield startedEvent(item.job)
+        else if (item.kind === 'result') yield { type: 'video', result: item.result, bytes: item.bytes }
         else if (item.kind === 'software') yield { type: 'software', path: item.path, reason: item.reason }
         else writer.end({ job: item.job, outcome: item.outcome })
       }
