@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import ffmpeg, { type FfmpegCommand } from 'fluent-ffmpeg'
 import { findTool } from '../src/video/ffmpeg.ts'
-
-const run = promisify(execFile)
 
 /** A stretch of a clip. */
 export type Stretch = {
@@ -32,16 +29,24 @@ export const playedOver = async (
   target: string,
   { stretch, codec = ['-c', 'copy'] }: PlayedOver = {},
 ): Promise<string> => {
-  const { path: ffmpeg } = await findTool('ffmpeg')
-  const quiet = ['-v', 'error', '-y']
-  const picture = ['-map', '0:v:0']
+  const { path } = await findTool('ffmpeg')
   const part = join(target, '..', 'stretch.mp4')
   if (stretch) {
-    const cut = [...picture, '-c', 'copy', '-frames:v', `${stretch.frames}`]
-    await run(ffmpeg, [...quiet, '-ss', `${stretch.from}`, '-i', clip, ...cut, part])
+    const cut = ffmpeg(clip).setFfmpegPath(path).seekInput(stretch.from)
+    await written(cut.outputOptions('-map', '0:v:0', '-c', 'copy', '-frames:v', `${stretch.frames}`), part)
   }
-  const over = ['-stream_loop', '-1', '-i', stretch ? part : clip]
-  await run(ffmpeg, [...quiet, ...over, ...picture, ...codec, '-t', `${seconds}`, target])
+  const over = ffmpeg(stretch ? part : clip)
+    .setFfmpegPath(path)
+    .inputOptions('-stream_loop', '-1')
+  await written(over.outputOptions('-map', '0:v:0', ...codec, '-t', `${seconds}`), target)
   await rm(part, { force: true })
   return target
 }
+
+const written = (command: FfmpegCommand, target: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    command
+      .on('end', () => resolve())
+      .on('error', reject)
+      .save(target)
+  })
