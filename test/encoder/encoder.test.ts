@@ -134,7 +134,7 @@ describe('several sessions side by side', () => {
   test('compute at the same time', async () => {
     const encoder = await openEncoder(model, { threads: 2, sessions: 2, batchSize: 4 })
     await encoder.encodePictures(noise(1))
-    const pixels = noise(64)
+    const pixels = noise(24)
     const before = encoder.busy.seconds
     const startedMs = performance.now()
     await encoder.encodePictures(pixels)
