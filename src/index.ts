@@ -25,12 +25,12 @@ export type { Shard } from './files/shard.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
 export type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
 export { defaultEverySeconds, defaultTolerance, type SamplingOptions } from './ingest/sampling.ts'
-export { defaultModelName } from './models/disk.ts'
-export type { ListedModel } from './models/list.ts'
+export { defaultModelName, type HashSource } from './models/disk.ts'
+export type { Leftover, ListedModel } from './models/list.ts'
 export type { CheckedFile } from './models/manage.ts'
 export type { ManifestEntry } from './models/manifest.ts'
 export type { Model } from './models/model.ts'
-export type { PlanOptions, Pulled, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
+export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
 export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
 export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
@@ -202,6 +202,7 @@ export const examine = lazy(async () => (await import('./doctor.ts')).examine)
 /** The models on this machine. */
 export const models = {
   list: lazy(async () => (await import('./models/list.ts')).listModels),
+  leftovers: lazy(async () => (await import('./models/list.ts')).listLeftovers),
   find: lazy(async () => (await import('./models/load.ts')).findModel),
   /** Those of the manifest that can be pulled. */
   pullable: async () => (await (await import('./models/disk.ts')).knownModels()).filter(({ source }) => source),

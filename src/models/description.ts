@@ -1,33 +1,69 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { fileState } from './disk.ts'
+import { fileState, hubLayout } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { type Model, ModelError } from './model.ts'
+import { readOnnx } from './onnx.ts'
 
 /**
- * A model that a model.json in its folder describes.
+ * A model in a folder of its own.
  *
- * @throws UsageError if there is no model.json
- * @throws ModelError if it is wrong or names files that are not there
+ * @throws UsageError, ModelError as {@link describeFolder}
+ * @throws ModelError if it names files that are missing
  */
 export const loadFolder = async (folder: string): Promise<Model> => {
-  const description = await readDescription(join(folder, 'model.json'))
-  const { image, text } = description
-  for (const path of [image.file, text.file, text.tokenizer]) {
+  const description = await describeFolder(folder)
+  for (const path of filesOf(folder, description)) {
     if ((await fileState(folder, { path })).right) continue
-    throw new ModelError('model-missing', `Expected the file ${join(folder, path)} that model.json names, got none`, {
-      remedy: `Put it there, or correct ${join(folder, 'model.json')}`,
+    const [at, described] = [join(folder, path), join(folder, 'model.json')]
+    throw new ModelError('model-missing', `Expected the file ${at}, which the model needs, got none`, {
+      remedy: existsSync(described) ? `Put it there, or correct ${described}` : 'Put it there',
     })
   }
   return locate(description, folder)
 }
 
-/** @throws UsageError, ModelError as {@link loadFolder} does */
+/** Everything that a model in a folder needs, weights outside of its graphs included; relative to the folder. */
+export const filesOf = (folder: string, { image, text }: ModelDescription): readonly string[] => [
+  ...[image.file, text.file].flatMap((graph) => [graph, ...weightsOf(folder, graph)]),
+  text.tokenizer,
+]
+
+const weightsOf = (folder: string, graph: string): readonly string[] =>
+  existsSync(join(folder, graph))
+    ? readOnnx(join(folder, graph)).weights.map((weights) => {
+        const path = posix.join(posix.dirname(graph), weights)
+        if (!posix.isAbsolute(weights) && !path.startsWith('../')) return path
+        throw new ModelError('model-invalid', `Expected ${graph} to keep its weights beside it, got ${weights}`, {
+          remedy: 'Export the model again, with its weights in the folder of the graph',
+        })
+      })
+    : []
+
+/**
+ * Describes a model in a folder: by its model.json, or, without one, by the configuration files of a folder as it lies on
+ * the hub.
+ *
+ * @throws UsageError if it has neither
+ * @throws ModelError if what describes it is wrong
+ */
+export const describeFolder = async (folder: string): Promise<ModelDescription> => {
+  const has = (path: string): boolean => existsSync(join(folder, path))
+  const towers = hubLayout.towers.find(({ image, text }) => has(image) && has(text))
+  if (has('model.json') || !towers || !hubLayout.configs.every(has)) return readDescription(join(folder, 'model.json'))
+  // The library takes a while to load: `models add` spares later runs of it.
+  const { describeHubFolder } = await import('./hub/describe.ts')
+  return describeHubFolder(folder, towers)
+}
+
+/** @throws UsageError, ModelError as {@link describeFolder} */
 export const readDescription = async (file: string): Promise<ModelDescription> => {
   const json = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new UsageError(`Expected a model's folder with a model.json, got no readable ${file}`, {
-      remedy: 'Give a folder with a model.json, or the name of a known model: vidgrep models list',
+      remedy:
+        'Give a folder with a model.json or with the files of a repository of the hub, or the name of a known model: vidgrep models list',
       cause,
     })
   })

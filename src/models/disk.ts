@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { UsageError } from '../errors.ts'
 import { folders } from '../settings.ts'
 import type { Manifest, ManifestEntry, ModelFile, Pullable } from './manifest.ts'
 
@@ -43,6 +44,59 @@ export const addedNames = async (): Promise<readonly string[]> =>
 /** Whether a model's name means a repository of the Hugging Face hub. */
 export const isHubName = (name: string): boolean => name.startsWith('hf:')
 
+/** A branch, tag or commit of a repository; the one it was pinned to, or `main`, where none is named. */
+export type HubName = { readonly repo: string; readonly revision: string | undefined }
+
+/** @throws UsageError if the name is not `hf:ORG/NAME` or `hf:ORG/NAME@REVISION` */
+export const parseHubName = (name: string): HubName => {
+  const [, repo, revision] = /^hf:(\w[\w.-]*\/\w[\w.-]*)(?:@([\w./-]+))?$/.exec(name) ?? []
+  if (repo) return { repo, revision }
+  throw new UsageError(`Expected a repository like hf:ORG/NAME or hf:ORG/NAME@REVISION, got "${name}"`, {
+    remedy: 'Look for one with ONNX files: https://huggingface.co/models?library=onnx&search=clip',
+  })
+}
+
+/** The id and name of a repository's model. */
+export const hubName = (repo: string, commit: string): string => `hf:${repo}@${commit}`
+
+/** Not a name that an added model can have. The hub allows no two dashes in a row in a repository's name. */
+export const hubFolderName = (repo: string, commit: string): string => `hf--${repo.replace('/', '--')}@${commit}`
+
+const hubNameOf = (folderName: string): string | undefined => {
+  const [, owner, repo, commit] = /^hf--(.+?)--(.+)@([0-9a-f]{40})$/.exec(folderName) ?? []
+  return owner && repo && commit && hubName(`${owner}/${repo}`, commit)
+}
+
+/** Where exports keep their towers, the usual place first, and what describes them. */
+export const hubLayout = {
+  towers: [
+    { image: 'onnx/vision_model.onnx', text: 'onnx/text_model.onnx' },
+    { image: 'vision_model.onnx', text: 'text_model.onnx' },
+  ],
+  configs: ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'],
+} as const
+
+/** What lies in the folder of pulled models. */
+export type OnDisk = {
+  /** As the user types it: of a known or added model, of the hub's, or, of something unknown, of its folder. */
+  readonly name: string
+  readonly folder: string
+  /** A download or copy that was broken off. */
+  readonly isUnfinished: boolean
+}
+
+export const modelsOnDisk = async (): Promise<readonly OnDisk[]> => {
+  const entries = await readdir(pulledFolder(), { withFileTypes: true }).catch(() => [])
+  const names = entries.filter((entry) => entry.isDirectory() && !entry.name.endsWith('.lock')).map(({ name }) => name)
+  return names.sort().map((name) => {
+    const whole = name.replace(/\.partial$/, '')
+    const isHub = hubNameOf(whole) !== undefined
+    const folder = join(pulledFolder(), name)
+    const isUnfinished = whole !== name || (isHub && !existsSync(join(folder, 'model.json')))
+    return { name: hubNameOf(whole) ?? whole, folder, isUnfinished }
+  })
+}
+
 /** Which file of each tower to use; `fp32` is the exact one. */
 export type Precision = {
   /** @default 'fp32' */
@@ -75,11 +129,16 @@ export const neededFiles = (entry: Pullable, precision: Precision = {}): readonl
   return entry.files.filter(({ path }) => path === image || path === text || !towers.includes(path))
 }
 
-/** What was pulled, by path: sizes and hashes as found, also those that the manifest does not know. */
+/** Whose word a file's hash was checked against: the manifest's, the hub's own, or nobody's. */
+export type HashSource = 'manifest' | 'hub' | 'none'
+
+/** What was pulled or added, by path: sizes and hashes as found, also those that the manifest does not know. */
 export type PullRecord = {
   readonly source: string
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>
+  readonly files: Readonly<Record<string, FileRecord>>
 }
+
+export type FileRecord = { readonly bytes: number; readonly sha256: string; readonly checkedBy?: HashSource }
 
 const recordFile = 'pulled.json'
 
@@ -99,8 +158,14 @@ export const writeJson = async (file: string, content: unknown): Promise<void> =
   await rename(beside, file)
 }
 
-/** The needed files, with the sizes and hashes that were pulled in place of those in the manifest. */
-export const expectedFiles = async (entry: Pullable, folder: string, precision: Precision) => {
+/** A needed file, with the size and hash that were pulled in place of those in the manifest. */
+export type ExpectedFile = ModelFile & Partial<Pick<FileRecord, 'checkedBy'>>
+
+export const expectedFiles = async (
+  entry: Pullable,
+  folder: string,
+  precision: Precision,
+): Promise<readonly ExpectedFile[]> => {
   const record = entry.carried ? undefined : await readRecord(folder)
   return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
 }

@@ -1,17 +1,27 @@
-import { cp, mkdir, rename, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { readDescription } from './description.ts'
+import { describeFolder, filesOf, loadFolder, readDescription } from './description.ts'
 import {
   addedFolder,
+  type ExpectedFile,
   expectedFiles,
+  type FileRecord,
   fileState,
+  type HashSource,
+  hubFolderName,
+  isHubName,
   knownModels,
   modelFolder,
+  modelsOnDisk,
+  parseHubName,
   precisionOnDisk,
   pulledFolder,
+  readRecord,
+  writeRecord,
 } from './disk.ts'
-import { findModel, loadModel } from './load.ts'
+import { findModel } from './load.ts'
+import { ModelError } from './model.ts'
 import { hashFile } from './pull/download.ts'
 
 export type CheckedFile = {
@@ -22,6 +32,8 @@ export type CheckedFile = {
   /** `undefined` if the file is missing. */
   readonly found: string | undefined
   readonly right: boolean
+  /** Whose word `expected` is; `none`: what came when the file was pulled or added. */
+  readonly source: HashSource
 }
 
 /** Hashes each file of a model that is on disk (about a second a gigabyte) and says whether it is what it should be. */
@@ -29,24 +41,44 @@ export const verifyModel = async (
   name: string,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<readonly CheckedFile[]> => {
-  const { folder, files } = await describedFiles(name)
   const checked: CheckedFile[] = []
-  for (const { path, sha256 } of files) {
+  for (const { folder, path, sha256, checkedBy } of await describedFiles(name)) {
     const file = join(folder, path)
     const there = await isThere(folder, path)
     const found = there ? (await hashFile(file, signal)).digest('hex') : undefined
-    checked.push({ path: file, expected: sha256, found, right: there && (sha256 === null || sha256 === found) })
+    const right = there && (sha256 === null || sha256 === found)
+    checked.push({ path: file, expected: sha256, found, right, source: checkedBy })
   }
   return checked
 }
 
-const describedFiles = async (name: string) => {
+type DescribedFile = {
+  readonly folder: string
+  readonly path: string
+  readonly sha256: string | null
+  readonly checkedBy: HashSource
+}
+
+const describedFiles = async (name: string): Promise<readonly DescribedFile[]> => {
+  if (isHubName(name)) return (await Promise.all((await hubFolders(name)).map(filesOfFolder))).flat()
   const added = addedFolder(name)
-  if (added) {
-    const { image, text } = await readDescription(join(added, 'model.json'))
-    const [imageFile, textFile] = [image, text].map(({ file, sha256 }) => ({ path: file, sha256: sha256 ?? null }))
-    return { folder: added, files: [imageFile!, textFile!, { path: text.tokenizer, sha256: null }] }
-  }
+  return added ? filesOfFolder(added) : filesOfKnown(name)
+}
+
+/** Of a model with a model.json: hashes are its own, or those that were written down when it came here. */
+const filesOfFolder = async (folder: string): Promise<readonly DescribedFile[]> => {
+  const described = await readDescription(join(folder, 'model.json'))
+  const record = (await readRecord(folder))?.files ?? {}
+  const { image, text } = described
+  const own = new Map([image, text].map(({ file, sha256 }) => [file, sha256]))
+  const paths = new Set([...filesOf(folder, described), ...Object.keys(record)])
+  return [...paths].map((path) => {
+    const sha256 = own.get(path) ?? record[path]?.sha256 ?? null
+    return { folder, path, sha256, checkedBy: own.get(path) ? 'manifest' : (record[path]?.checkedBy ?? 'none') }
+  })
+}
+
+const filesOfKnown = async (name: string): Promise<readonly DescribedFile[]> => {
   const entry = await findModel(name)
   const folder = modelFolder(entry)
   const needed = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
@@ -56,52 +88,70 @@ const describedFiles = async (name: string) => {
   for (const file of others) {
     if (!files.has(file.path) && (await isThere(folder, file.path))) files.set(file.path, file)
   }
-  return { folder, files: [...files.values()] }
+  return [...files.values()].map((file: ExpectedFile) => ({ ...file, folder, checkedBy: file.checkedBy ?? 'manifest' }))
 }
 
 const isThere = async (folder: string, path: string): Promise<boolean> =>
   (await fileState(folder, { path })).bytes !== undefined
 
-/** @returns the folder where a model is or would be */
-export const modelPath = async (name: string): Promise<string> =>
-  addedFolder(name) ?? modelFolder(await findModel(name))
-
-/**
- * Removes a pulled or added model from the disk, with what a broken-off pull left.
- *
- * @returns whether there was anything
- * @throws UsageError if the model is carried with the program
- */
-export const removeModel = async (name: string): Promise<boolean> => {
-  const folder = addedFolder(name) ?? (await removableFolder(name))
-  const there = await Promise.all(
-    [folder, `${folder}.partial`].map((path) => rm(path, { recursive: true }).then(() => true, absent)),
-  )
-  return there.includes(true)
-}
-
-const absent = (error: NodeJS.ErrnoException): false => {
-  if (error.code === 'ENOENT') return false
-  throw error
-}
-
-const removableFolder = async (name: string): Promise<string> => {
-  const entry = await findModel(name)
-  if (!entry.carried) return modelFolder(entry)
-  throw new UsageError(`Expected a model that was pulled or added, got ${name}, which is part of the program`, {
-    remedy: 'See which ones can be removed: vidgrep models list',
+/** Folders of the hub's models of this name, finished ones: of all revisions on disk if the name has none. */
+const hubFolders = async (name: string): Promise<readonly string[]> => {
+  const found = (await onDiskOf(name)).filter(({ isUnfinished }) => !isUnfinished)
+  if (found.length > 0) return found.map(({ folder }) => folder)
+  throw new UsageError(`Expected a model of the hub that is on disk, got "${name}"`, {
+    remedy: `It is fetched when it is first used: vidgrep index FOLDER --model ${name}`,
   })
 }
 
+const onDiskOf = async (name: string) => {
+  const { repo, revision } = parseHubName(name)
+  return (await modelsOnDisk()).filter(
+    (each) => each.name === name || (revision === undefined && each.name.startsWith(`hf:${repo}@`)),
+  )
+}
+
 /**
- * Copies a model of the user's own, a folder with a model.json, to where it is found by its name.
+ * @returns the folder where a model is or would be
+ * @throws UsageError if there is no such model; one of the hub has no place before its commit is known
+ */
+export const modelPath = async (name: string): Promise<string> => {
+  if (!isHubName(name)) return addedFolder(name) ?? modelFolder(await findModel(name))
+  const { repo, revision } = parseHubName(name)
+  if (/^[0-9a-f]{40}$/.test(revision ?? '')) return join(pulledFolder(), hubFolderName(repo, revision!))
+  return (await hubFolders(name)).at(-1)!
+}
+
+/**
+ * Removes a pulled or added model from the disk, or one of the hub (all its revisions if the name has none), with what
+ * a broken-off download left; also a folder among the models that is nobody's.
+ *
+ * @returns whether there was anything
+ * @throws UsageError if the model is carried with the program, or there is no such model
+ */
+export const removeModel = async (name: string): Promise<boolean> => {
+  const found = isHubName(name) ? await onDiskOf(name) : (await modelsOnDisk()).filter((each) => each.name === name)
+  if (found.length === 0 && !isHubName(name) && (await findModel(name)).carried) {
+    throw new UsageError(`Expected a model that was pulled or added, got ${name}, which is part of the program`, {
+      remedy: 'See which ones can be removed: vidgrep models list',
+    })
+  }
+  for (const { folder } of found) await rm(folder, { recursive: true })
+  return found.length > 0
+}
+
+/**
+ * Copies a model of the user's own, a folder with a model.json or in the hub's layout, to where it is found by its name.
+ * The copies are hashed, so that `verify` finds a change later.
  *
  * @returns the name
  * @throws UsageError if a model of this name is there already
- * @throws ModelError if model.json is wrong or names files that are not there
+ * @throws ModelError if model.json is wrong, names files that are missing, or hashes that they do not have
  */
 export const addModel = async (folder: string): Promise<string> => {
-  const { name, image, text } = await loadModel(resolve(folder))
+  const source = resolve(folder)
+  await loadFolder(source)
+  const description = await describeFolder(source)
+  const { name, image, text } = description
   if (addedFolder(name) || (await knownModels()).some((known) => known.name === name)) {
     throw new UsageError(`Expected a model with a name of its own, got "${name}"`, {
       remedy: `Change "name" in ${join(folder, 'model.json')}, or remove the other one: vidgrep models remove ${name}`,
@@ -111,9 +161,26 @@ export const addModel = async (folder: string): Promise<string> => {
   const staging = `${target}.partial`
   await rm(staging, { recursive: true, force: true })
   await mkdir(staging, { recursive: true })
-  for (const file of [image.file, text.file, text.tokenizer, join(resolve(folder), 'model.json')]) {
-    await cp(file, join(staging, file.slice(resolve(folder).length)))
+  const files: Record<string, FileRecord> = {}
+  for (const path of filesOf(source, description)) {
+    await mkdir(dirname(join(staging, path)), { recursive: true })
+    await cp(join(source, path), join(staging, path))
+    const sha256 = (await hashFile(join(staging, path))).digest('hex')
+    const stated = [image, text].find(({ file }) => file === path)?.sha256
+    if (stated !== undefined && stated !== sha256) {
+      await rm(staging, { recursive: true })
+      throw new ModelError('hash-mismatch', `Expected ${path} to have the SHA-256 ${stated}, got ${sha256}`, {
+        remedy: `Bring the right file, or correct ${join(folder, 'model.json')}`,
+      })
+    }
+    files[path] = {
+      bytes: (await fileState(staging, { path })).bytes!,
+      sha256,
+      checkedBy: stated ? 'manifest' : 'none',
+    }
   }
+  await writeFile(join(staging, 'model.json'), `${JSON.stringify(description, null, 2)}\n`)
+  await writeRecord(staging, { source, files })
   await rename(staging, target)
   return name
 }

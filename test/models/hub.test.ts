@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,9 @@ import { openEncoder } from '../../src/encoder/encoder.ts'
 import { openTokenizer } from '../../src/encoder/worker/tokenizer.ts'
 import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
+import { listLeftovers, listModels } from '../../src/models/list.ts'
 import { loadModel } from '../../src/models/load.ts'
+import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 import { unpackClipTokenizer } from '../clipTokenizer.ts'
 
 const reference = join(import.meta.dirname, '../reference')
@@ -164,6 +166,59 @@ describe('a repository of the hub', () => {
     expect(text).toMatchObject({ maxTokens: 64, lowercase: true, padding: 49407 })
   })
 
+  test('whose configuration leaves out what is usual is described by its graph and its family', async () => {
+    await publish({ ...siglipConfig, 'config.json': { model_type: 'siglip', text_config: {}, vision_config: {} } })
+    const tokenizer = JSON.parse(await readFile(join(hub, 'tokenizer_config.json'), 'utf8'))
+    await writeFile(join(hub, 'tokenizer_config.json'), JSON.stringify({ ...tokenizer, model_max_length: 1e30 }))
+    expect(await loadModel('hf:someone/tiny-clip')).toMatchObject({ dimension: 5, text: { maxTokens: 64 } })
+    await publish({ ...clipConfig, 'config.json': { model_type: 'clip' } })
+    commit = second
+    expect(await loadModel('hf:someone/tiny-clip@v2')).toMatchObject({ dimension: 5, text: { maxTokens: 77 } })
+  })
+
+  test('is listed, verified, found and removed like any other model', async () => {
+    await publish(clipConfig)
+    await loadModel('hf:someone/tiny-clip')
+    const name = `hf:someone/tiny-clip@${first}`
+    expect((await listModels()).at(-1)).toMatchObject({ name, dimension: 5, onDisk: true, added: false })
+    const folder = await modelPath('hf:someone/tiny-clip')
+    expect(await modelPath(name)).toBe(folder)
+    const files = await verifyModel('hf:someone/tiny-clip')
+    expect(files.map(({ path, right, source }) => [path.slice(folder.length + 1), right, source])).toEqual([
+      ...[
+        ['onnx/vision_model.onnx', true, 'hub'],
+        ['onnx/text_model.onnx', true, 'hub'],
+        ['tokenizer.json', true, 'none'],
+      ],
+      ...['config.json', 'preprocessor_config.json', 'tokenizer_config.json'].map((path) => [path, true, 'none']),
+    ])
+    await writeFile(join(folder, 'onnx/text_model.onnx'), 'something else')
+    expect((await verifyModel(name)).filter(({ right }) => !right)).toHaveLength(1)
+    expect(await removeModel('hf:someone/tiny-clip')).toBe(true)
+    expect(await removeModel(name)).toBe(false)
+    await expect(verifyModel(name)).rejects.toThrow(UsageError)
+    expect(await listLeftovers()).toEqual([])
+  })
+
+  test('works as a folder of the own, without the network, and can be added', async () => {
+    await publish(clipConfig)
+    process.env.HF_ENDPOINT = 'http://127.0.0.1:9'
+    const model = await loadModel(hub)
+    expect(model).toMatchObject({
+      name: 'tiny-clip',
+      dimension: 5,
+      image: { file: join(hub, 'onnx/vision_model.onnx') },
+    })
+    expect(await addModel(hub)).toBe('tiny-clip')
+    await rename(hub, join(home, 'elsewhere'))
+    // Wherever it lies, it is the same model.
+    expect((await loadModel(join(home, 'elsewhere'))).id).toBe(model.id)
+    expect(await loadModel('tiny-clip')).toMatchObject({ id: model.id, dimension: 5, text: { maxTokens: 77 } })
+    await cp(join(reference, 'graphs/image-fixed.onnx'), join(home, 'elsewhere/onnx/vision_model.onnx'))
+    expect((await loadModel(join(home, 'elsewhere'))).id).not.toBe(model.id)
+    expect(requests).toEqual([])
+  })
+
   test('splits texts as the library does', async () => {
     await publish(clipConfig)
     const { text } = await loadModel('hf:someone/tiny-clip')
@@ -238,7 +293,7 @@ describe('refused are', () => {
       code: 'hash-mismatch',
       message: expect.stringContaining('0'.repeat(64)),
     })
-    expect(await readdir(join(home, 'cache/models'))).toEqual([])
+    expect((await listLeftovers()).map(({ name }) => name)).toContain(`hf:someone/tiny-clip@${first}`)
   })
 
   test.each([
@@ -254,6 +309,9 @@ describe('refused are', () => {
       message: expect.stringMatching(reason),
       remedy: expect.stringContaining('model.json'),
     })
+    // Before the weights are fetched, and nothing stays.
+    expect(requests.filter((url) => url.includes('.onnx'))).toEqual([])
+    expect(await readdir(join(home, 'cache/models'))).toEqual([])
   })
 
   test('all of them while the hub cannot be reached, but not what is there', async () => {

@@ -1,10 +1,11 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { InferenceSession } from 'onnxruntime-node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEncoder } from '../../src/encoder/encoder.ts'
 import { UsageError } from '../../src/errors.ts'
-import { listModels } from '../../src/models/list.ts'
+import { listLeftovers, listModels } from '../../src/models/list.ts'
 import { loadModel } from '../../src/models/load.ts'
 import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 
@@ -81,4 +82,86 @@ describe('removeModel', () => {
   test('says that there was nothing to remove', async () => {
     expect(await removeModel('clip-rn50x4')).toBe(false)
   })
+})
+
+describe('weights outside of the graph', () => {
+  const graphs = join(import.meta.dirname, '../reference/graphs')
+
+  /** The starter model with an image tower of its own whose weights lie in a file beside it, as the runtime writes it. */
+  const keepWeightsOutside = async () => {
+    await mkdir(join(own, 'onnx'))
+    const session = await InferenceSession.create(join(graphs, 'image-hub.onnx'), {
+      optimizedModelFilePath: join(own, 'onnx/image.onnx'),
+      logSeverityLevel: 4,
+      extra: {
+        session: {
+          optimized_model_external_initializers_file_name: 'image.weights',
+          optimized_model_external_initializers_min_size_in_bytes: '100',
+        },
+      },
+    })
+    await session.release()
+    const description = JSON.parse(await readFile(join(own, 'model.json'), 'utf8'))
+    const image = { ...description.image, file: 'onnx/image.onnx', size: 4, sha256: undefined }
+    await writeFile(join(own, 'model.json'), JSON.stringify({ ...description, dimension: 5, image }))
+    return (await stat(join(own, 'onnx/image.weights'))).size
+  }
+
+  test('are added, counted, verified, and there when a picture is encoded', async () => {
+    const bytes = await keepWeightsOutside()
+    await addModel(own)
+    await rm(own, { recursive: true })
+    const { text, image } = await loadModel('mine')
+    const sizes = await Promise.all(
+      [text.file, text.tokenizer, image.file].map(async (file) => (await stat(file)).size),
+    )
+    const listed = (await listModels()).find(({ name }) => name === 'mine')
+    expect(listed).toMatchObject({ onDisk: true, bytes: bytes + sizes.reduce((sum, size) => sum + size) })
+    const encoder = await openEncoder({ ...(await loadModel('mine')) })
+    expect((await encoder.encodePictures(new Uint8Array(48)))[0]).toHaveLength(5)
+    await encoder.close()
+
+    const weights = join(home, 'cache/models/mine/onnx/image.weights')
+    const files = await verifyModel('mine')
+    expect(files.every(({ right, expected, found }) => right && expected === found)).toBe(true)
+    expect(files.map(({ path }) => path)).toContain(weights)
+    await writeFile(weights, Buffer.alloc(bytes))
+    expect((await verifyModel('mine')).filter(({ right }) => !right).map(({ path }) => path)).toEqual([weights])
+  })
+
+  test('that are missing are named before anything is copied', async () => {
+    await keepWeightsOutside()
+    await rm(join(own, 'onnx/image.weights'))
+    await expect(addModel(own)).rejects.toMatchObject({
+      code: 'model-missing',
+      message: expect.stringContaining(join(own, 'onnx/image.weights')),
+    })
+    expect(await listLeftovers()).toEqual([])
+  })
+})
+
+test('a model whose hash is not the one that its model.json states is not added', async () => {
+  const description = JSON.parse(await readFile(join(own, 'model.json'), 'utf8'))
+  const image = { ...description.image, sha256: 'f'.repeat(64) }
+  await writeFile(join(own, 'model.json'), JSON.stringify({ ...description, image }))
+  await expect(addModel(own)).rejects.toMatchObject({ code: 'hash-mismatch' })
+  expect(await listLeftovers()).toEqual([])
+})
+
+test('what takes up room without being a model is listed, and can be removed', async () => {
+  await addModel(own)
+  const folder = join(home, 'cache/models')
+  for (const name of ['clip-vit-b-32.partial', `hf--a--b-c@${'1'.repeat(40)}.partial`, 'broken', 'other']) {
+    await mkdir(join(folder, name))
+    await writeFile(join(folder, name, 'some.onnx'), 'some bytes')
+  }
+  await writeFile(join(folder, 'broken/model.json'), '{')
+  const names = ['broken', 'clip-vit-b-32', `hf:a/b-c@${'1'.repeat(40)}`, 'other']
+  const leftovers = await listLeftovers()
+  expect(leftovers.map(({ name }) => name)).toEqual(names)
+  expect(leftovers[1]).toEqual({ name: names[1], folder: join(folder, 'clip-vit-b-32.partial'), bytes: 10 })
+  expect((await listModels()).filter(({ added }) => added).map(({ name }) => name)).toEqual(['mine'])
+  for (const name of names) expect(await removeModel(name)).toBe(true)
+  expect(await listLeftovers()).toEqual([])
+  expect((await loadModel('mine')).id).toBe('mine-1')
 })

@@ -38,19 +38,31 @@ const entryOf = (change: (path: string) => object = () => ({})): ManifestEntry =
     })),
   }) as unknown as ManifestEntry
 
-type Request = { readonly path: string; readonly range: string | undefined; readonly authorization: string | undefined }
+type Request = {
+  readonly method: string | undefined
+  readonly path: string
+  readonly range: string | undefined
+  readonly authorization: string | undefined
+}
 
 let home: string
 let requests: Request[]
 /** Handles a request in a way of its own by returning true. */
 let misbehave: (path: string, response: ServerResponse, nth: number) => boolean
 let mirror: string
+/** The hub's own SHA-256 of files, as it states it of those in large-file storage. */
+let hubStates: Record<string, string>
 
 const serve = (request: IncomingMessage, response: ServerResponse): void => {
   const path = request.url!.replace(`/someone/small/resolve/${revision}/`, '')
   const { range, authorization } = request.headers
-  requests.push({ path, range, authorization })
-  const nth = requests.filter((before) => before.path === path).length
+  requests.push({ method: request.method, path, range, authorization })
+  if (request.method === 'HEAD') {
+    const stated = hubStates[path]
+    const headers = stated === undefined ? {} : { 'x-linked-etag': `"${stated}"`, location: '/cdn' }
+    return void response.writeHead(stated === undefined ? 200 : 302, headers).end()
+  }
+  const nth = requests.filter((before) => before.path === path && before.method === 'GET').length
   if (misbehave(path, response, nth)) return
   const data = contents[path]
   if (!data) return void response.writeHead(404).end()
@@ -66,6 +78,9 @@ beforeEach(async () => {
   process.env.VIDGREP_HOME = home
   requests = []
   misbehave = () => false
+  hubStates = {}
+  // The hub itself cannot be reached.
+  process.env.HF_ENDPOINT = 'http://127.0.0.1:9'
   server = createServer(serve).listen(0, '127.0.0.1')
   await once(server, 'listening')
   mirror = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -79,6 +94,9 @@ afterEach(async () => {
   server.close()
   await rm(home, { recursive: true })
 })
+
+const recorded = (checkedBy: string) =>
+  Object.entries(contents).map(([path, data]) => ({ path, bytes: data.length, sha256: sha256(data), checkedBy }))
 
 const models = () => join(home, 'cache/models')
 const codeOf = (promise: Promise<unknown>) =>
@@ -105,7 +123,7 @@ describe('pullModel', () => {
   test('fetches each file once, verified and in place, and tells how far it is', async () => {
     const progress: PullProgress[] = []
     const pulled = await pullModel(entryOf(), { mirror, onProgress: (state) => progress.push(state) })
-    expect(pulled).toEqual({ name: 'small', folder: join(models(), 'small'), files: Object.keys(contents) })
+    expect(pulled).toEqual({ name: 'small', folder: join(models(), 'small'), files: recorded('manifest') })
     await expectWhole()
     expect(requests.map(({ path }) => path).sort()).toEqual(Object.keys(contents).sort())
     expect(progress.at(-1)).toEqual({ receivedBytes: 501_000, totalBytes: 501_000 })
@@ -171,17 +189,77 @@ describe('pullModel', () => {
     await expectWhole()
   })
 
-  test('names both hashes when a file is another one, and leaves nothing behind', async () => {
+  describe('when a file is another one than the manifest says', () => {
     const wrong = 'f'.repeat(64)
+    const text = contents['onnx/text.onnx']!
     const entry = entryOf((path) => (path === 'onnx/text.onnx' ? { sha256: wrong } : {}))
-    const failure = await pullModel(entry, { mirror }).catch((error: Error) => error)
-    expect(failure).toMatchObject({ code: 'hash-mismatch' })
-    expect((failure as Error).message).toContain(wrong)
-    expect((failure as Error).message).toContain(sha256(contents['onnx/text.onnx']!))
-    expect(await readdir(models())).toEqual([])
+    const fetches = () => requests.filter(({ method }) => method === 'GET').map(({ path, range }) => [path, range])
+    beforeEach(() => {
+      // The mirror is the hub here: its word counts.
+      process.env.HF_ENDPOINT = mirror
+    })
+
+    test('believes the hub, and says so', async () => {
+      hubStates = { 'onnx/text.onnx': sha256(text) }
+      const { files } = await pullModel(entry)
+      expect(files.map(({ path, checkedBy }) => [path, checkedBy])).toEqual([
+        ['onnx/image.onnx', 'manifest'],
+        ['onnx/text.onnx', 'hub'],
+        ['tokenizer.json', 'manifest'],
+      ])
+      expect(fetches()).toHaveLength(3)
+      await expectWhole()
+    })
+
+    test('names all hashes where the hub speaks against the file too, and keeps nothing of that one', async () => {
+      hubStates = { 'onnx/text.onnx': 'e'.repeat(64) }
+      const failure = (await pullModel(entry).catch((error: unknown) => error)) as Error & { code: string }
+      expect(failure.code).toBe('hash-mismatch')
+      for (const hash of [wrong, 'e'.repeat(64), sha256(text)]) expect(failure.message).toContain(hash)
+      await expect(access(join(models(), 'small.partial/onnx/text.onnx'))).rejects.toThrow()
+      await expect(access(join(models(), 'small'))).rejects.toThrow()
+    })
+
+    test('names both hashes where the hub says nothing, and takes it with trust without fetching anything again', async () => {
+      const failure = (await pullModel(entry).catch((error: unknown) => error)) as Error & { code: string }
+      expect(failure.code).toBe('hash-mismatch')
+      for (const hash of [wrong, sha256(text)]) expect(failure.message).toContain(hash)
+      await leavePartial('onnx/image.onnx', contents['onnx/image.onnx']!)
+      requests = []
+      const { files } = await pullModel(entry, { trust: true })
+      expect(files[1]).toEqual({ path: 'onnx/text.onnx', bytes: text.length, sha256: sha256(text), checkedBy: 'none' })
+      expect(fetches()).toContainEqual(['onnx/text.onnx', `bytes=${text.length}-`])
+      expect(fetches()).toContainEqual(['onnx/image.onnx', 'bytes=300000-'])
+      await expectWhole()
+    })
+
+    test('fetches it once more where it is pulled again without trust', async () => {
+      await pullModel(entry).catch(() => {})
+      requests = []
+      expect(await codeOf(pullModel(entry))).toBe('hash-mismatch')
+      expect(fetches()).toContainEqual(['onnx/text.onnx', undefined])
+    })
+
+    test('does not believe what a mirror says of itself', async () => {
+      hubStates = { 'onnx/text.onnx': sha256(text) }
+      process.env.HF_ENDPOINT = 'http://127.0.0.1:9'
+      expect(await codeOf(pullModel(entry, { mirror }))).toBe('hash-mismatch')
+    })
+  })
+
+  test('goes on with trust where a file of unknown hash was broken off', async () => {
+    process.env.HF_ENDPOINT = mirror
+    const entry = entryOf(() => ({ sha256: null }))
+    await leavePartial('onnx/image.onnx', contents['onnx/image.onnx']!.subarray(0, 120_000))
+    const { files } = await pullModel(entry, { trust: true })
+    expect(files).toEqual(recorded('none'))
+    const ranges = requests.filter(({ method, path }) => method === 'GET' && path === 'onnx/image.onnx')
+    expect(ranges.map(({ range }) => range)).toEqual(['bytes=120000-'])
+    await expectWhole()
   })
 
   test('takes another file when it is trusted, and knows it from then on', async () => {
+    process.env.HF_ENDPOINT = mirror
     const entry = entryOf((path) => (path === 'onnx/text.onnx' ? { sha256: 'f'.repeat(64), bytes: 77 } : {}))
     await pullModel(entry, { mirror, trust: true })
     await expectWhole()
@@ -190,17 +268,18 @@ describe('pullModel', () => {
     expect(requests).toEqual([])
   })
 
-  test('wants trust for a file whose hash nobody knows, and remembers what it was', async () => {
+  test('takes the hub at its word for a file whose hash is not in the manifest, else wants trust', async () => {
+    process.env.HF_ENDPOINT = mirror
     const entry = entryOf((path) => (path === 'tokenizer.json' ? { sha256: null, bytes: null } : {}))
-    expect(await codeOf(pullModel(entry, { mirror }))).toBe('hash-unknown')
-    expect(requests).toEqual([])
-    await pullModel(entry, { mirror, trust: true })
+    expect(await codeOf(pullModel(entry))).toBe('hash-unknown')
+    expect(requests.map(({ method, path }) => [method, path])).toEqual([['HEAD', 'tokenizer.json']])
+    hubStates = { 'tokenizer.json': sha256(contents['tokenizer.json']!) }
+    await pullModel(entry)
     const record = JSON.parse(await readFile(join(models(), 'small/pulled.json'), 'utf8'))
+    const files = Object.fromEntries(recorded('manifest').map(({ path, ...file }) => [path, file]))
     expect(record).toEqual({
       source: `someone/small@${revision}`,
-      files: Object.fromEntries(
-        Object.entries(contents).map(([path, data]) => [path, { bytes: data.length, sha256: sha256(data) }]),
-      ),
+      files: { ...files, 'tokenizer.json': { ...files['tokenizer.json'], checkedBy: 'hub' } },
     })
   })
 

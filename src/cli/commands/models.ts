@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type CheckedFile, type ListedModel, models } from '../../index.ts'
+import { type CheckedFile, type Leftover, type ListedModel, models } from '../../index.ts'
 import { type Command, defineCommand, jsonOption } from '../options.ts'
 import { formatBytes } from '../progress.ts'
 import { exitCodes, print, printJson } from '../run.ts'
@@ -12,9 +12,9 @@ const listCommand = defineCommand({
   options: jsonOption,
   builder: (yargs) => yargs.example('$0 models list', 'for people').example('$0 models list --json', 'for programs'),
   run: async ({ json }) => {
-    const listed = await models.list()
-    if (json) printJson(listed.map(modelToJson))
-    else printModels(listed)
+    const [listed, leftovers] = [await models.list(), await models.leftovers()]
+    if (json) printJson([...listed.map(modelToJson), ...leftovers.map((each) => ({ ...each, leftover: true }))])
+    else printModels(listed, leftovers)
     return exitCodes.done
   },
 })
@@ -36,7 +36,7 @@ const modelToJson = (model: ListedModel) => ({
   folder: model.folder,
 })
 
-const printModels = (listed: readonly ListedModel[]): void => {
+const printModels = (listed: readonly ListedModel[], leftovers: readonly Leftover[]): void => {
   const nameWidth = Math.max(...listed.map(({ name }) => name.length))
   for (const model of listed) {
     const { name, dimension, bytes, languages = [], licence } = model
@@ -45,6 +45,10 @@ const printModels = (listed: readonly ListedModel[]): void => {
     print(`${name.padEnd(nameWidth)}  ${stateOf(model).padEnd(11)}  ${facts}`)
     print(`${''.padEnd(nameWidth)}  ${model.goodFor ?? model.description}`)
   }
+  for (const { name, folder, bytes } of leftovers)
+    print(
+      `Unfinished or not a model: ${name}, ${formatBytes(bytes)} in ${folder}. To remove it: vidgrep models remove ${name}`,
+    )
 }
 
 const stateOf = ({ carried, added, onDisk }: ListedModel): string =>
@@ -75,11 +79,12 @@ const verifyCommand = defineCommand({
 const namesOnDisk = async (): Promise<string[]> =>
   (await models.list()).filter(({ folder }) => existsSync(folder)).map(({ name }) => name)
 
-const fileToJson = ({ path, expected, found, right }: CheckedFile) => ({ path, expected, found: found ?? null, right })
+const fileToJson = (file: CheckedFile) => ({ ...file, found: file.found ?? null })
 
 const printFiles = (name: string, files: readonly CheckedFile[]): void => {
-  for (const { path, expected, found, right } of files) {
-    print(`${right ? 'ok ' : 'BAD'}  ${path}${right && expected === null ? '  (its hash is not known)' : ''}`)
+  for (const { path, expected, found, right, source } of files) {
+    const doubt = expected === null ? '  (its hash is not known)' : source === 'none' ? '  (as it first came)' : ''
+    print(`${right ? 'ok ' : 'BAD'}  ${path}${right ? doubt : ''}`)
     if (right) continue
     print(`     expected  ${expected ?? 'any file'}`)
     print(`     got       ${found ?? 'no file'}`)
@@ -122,11 +127,11 @@ const pathCommand = defineCommand({
 
 const addCommand = defineCommand({
   command: 'add <folder>',
-  describe: 'Copy a model of your own, a folder with a model.json, to where it is found by its name',
+  describe: 'Copy a model of your own, a folder with a model.json or as on the hub, to where it is found by its name',
   options: jsonOption,
   builder: (yargs) =>
     yargs
-      .positional('folder', { type: 'string', demandOption: true, describe: 'Folder with a model.json' })
+      .positional('folder', { type: 'string', demandOption: true, describe: 'Folder of a model' })
       .example('$0 models add ./my-clip', 'then: --model NAME'),
   run: async ({ folder, json }) => {
     const name = await models.add(folder)

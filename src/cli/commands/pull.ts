@@ -1,5 +1,14 @@
 import type { ArgumentsCamelCase, InferredOptionTypes } from 'yargs'
-import { type ManifestEntry, models, type PlanOptions, type Pulled, type PullPlan, UsageError } from '../../index.ts'
+import {
+  type HashSource,
+  type ManifestEntry,
+  models,
+  type PlanOptions,
+  type Pulled,
+  type PulledFile,
+  type PullPlan,
+  UsageError,
+} from '../../index.ts'
 import { defineCommand, jsonOption, type NamedOptions } from '../options.ts'
 import { formatBytes, openPullProgress } from '../progress.ts'
 import { type Context, type ExitCode, exitCodes, print, printJson, warn } from '../run.ts'
@@ -76,7 +85,7 @@ const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => 
   if (!args.json) warn(`${name}: ${formatBytes(bytesOf(files))}, licence: ${licenceOf(entry)}`)
   for (const option of lacking(entry, args)) warn(`${name} does not come with ${option}: the exact one is used.`)
   const { trust, acceptLicence } = args
-  const fetched: string[] = []
+  const fetched: PulledFile[] = []
   for (const options of planOptions(args)) {
     const totalBytes = bytesOf((await models.plan(entry, options)).files)
     const progress = openPullProgress({ quiet: args.json, totalBytes })
@@ -97,12 +106,20 @@ const entryNamed = ({ name, all }: Arguments): Promise<ManifestEntry> => {
   })
 }
 
+/** What each file's hash was compared with. */
+const checks: Readonly<Record<HashSource, string>> = {
+  manifest: 'as the manifest says',
+  hub: 'as the hub says; the manifest has another, or none',
+  none: 'accepted unchecked',
+}
+
 const printPulled = ({ name, folder, files }: Pulled): void => {
   if (files.length === 0) {
     print(`${name} is there already: ${folder}`)
     return
   }
-  print(`${name} is in ${folder} (${files.length} files fetched and checked).`)
+  print(`${name} is in ${folder} (${files.length} files fetched).`)
+  for (const { path, sha256, checkedBy } of files) print(`  ${path}  ${sha256}  ${checks[checkedBy]}`)
   print(`Use it: vidgrep index FOLDER --model ${name} --collection ${name}`)
 }
 

@@ -1,5 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node'
 import type { ImageTower, TextTower } from '../../models/model.ts'
+import { embeddingNames } from '../../models/onnx.ts'
 
 /*
  * Exports of the same model differ: in names and types, in whether pixels are normalised inside, in whether there is a
@@ -69,16 +70,6 @@ export const textInput = ({ inputs }: Graph, tower: Pick<TextTower, 'inputs' | '
   }
   return { ids, mask, segments, type, fixedLength, dims: (length) => (shape.length === 1 ? [length] : [1, length]) }
 }
-
-/** What exports call the embedding, where a graph gives more than that: what was projected comes first. */
-const embeddingNames = [
-  'image_embeds',
-  'text_embeds',
-  'image_embedding',
-  'text_embedding',
-  'embedding',
-  'pooler_output',
-]
 
 /** @throws if it is not clear which output is the embedding */
 export const outputName = ({ outputs }: Graph, wanted: string | undefined): string => {

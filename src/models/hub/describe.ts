@@ -1,8 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { open, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { AutoConfig, AutoImageProcessor, AutoTokenizer, env } from '@huggingface/transformers'
-import type { ModelDescription, Pullable } from '../manifest.ts'
+import { hubLayout } from '../disk.ts'
+import type { ModelDescription } from '../manifest.ts'
 import { type ImageTower, ModelError } from '../model.ts'
+import { dimensionOf, readOnnx } from '../onnx.ts'
 
 /*
  * The configurations of a repository have grown over the years: sizes as numbers, as edges or as width and height, defaults
@@ -10,17 +13,20 @@ import { type ImageTower, ModelError } from '../model.ts'
  * that it is needed only once a model.
  */
 
-type Identity = { readonly id: string; readonly repo: string; readonly licence: string }
+type Identity = Pick<ModelDescription, 'id' | 'name' | 'description' | 'licence'>
+
+type Towers = { readonly image: string; readonly text: string }
 
 /**
- * Describes a model whose files lie in a folder in the hub's layout. Makes no connection.
+ * Describes a model whose configuration files lie in a folder in the hub's layout. Makes no connection, and needs its
+ * graphs only where the configuration does not say how long an embedding is.
  *
  * @throws ModelError if it is no model of this kind, or wants something that cannot be done here
  */
 export const describeHubModel = async (
   folder: string,
-  { image, text }: Pick<Pullable, 'image' | 'text'>,
-  { id, repo, licence }: Identity,
+  towers: Towers,
+  identity: Identity,
 ): Promise<ModelDescription> => {
   env.allowRemoteModels = false
   const local = { local_files_only: true }
@@ -32,20 +38,18 @@ export const describeHubModel = async (
     ])
     const { tokenizer_class: kind, model_max_length } = await readJson(join(folder, 'tokenizer_config.json'))
     const isSiglip = config.model_type?.startsWith('siglip') ?? false
+    const family = isSiglip ? families.siglip : families.clip
     return {
-      id,
-      name: `hf-${repo.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`.replace(/-$/, ''),
-      description: `${repo} of the Hugging Face hub`,
-      dimension: whole('a dimension in config.json', config.projection_dim ?? config.vision_config?.hidden_size),
-      licence,
-      image: { file: image.file, ...imageRule(processor) },
+      ...identity,
+      dimension: whole(
+        'a dimension in config.json',
+        config.projection_dim ?? config.vision_config?.hidden_size ?? family.dimension,
+      ),
+      image: { file: towers.image, ...imageRule(processor) },
       text: {
-        file: text.file,
+        file: towers.text,
         tokenizer: 'tokenizer.json',
-        maxTokens: whole(
-          'a context length',
-          Math.min(config.text_config?.max_position_embeddings ?? Infinity, Number(model_max_length ?? Infinity)),
-        ),
+        maxTokens: maxTokens(config.text_config?.max_position_embeddings, Number(model_max_length), family.maxTokens),
         // SigLIP was trained on lower-case texts of full length; CLIP's own tokenizer.json sees to the case itself.
         lowercase: isSiglip,
         ...(/^CLIPTokenizer/.test(String(kind)) && { cleaning: 'clip' as const }),
@@ -55,13 +59,78 @@ export const describeHubModel = async (
   } catch (cause) {
     throw new ModelError(
       'hub-model-unknown',
-      `Expected hf:${repo} to be like CLIP or SigLIP, got: ${(cause as Error).message}`,
+      `Expected ${identity.id} to be like CLIP or SigLIP, got: ${(cause as Error).message}`,
       {
-        remedy: `Describe it in a model.json (see models/starter/model.json) beside its files, as in ${folder}, and use --model ./folder`,
+        remedy:
+          'Put its files into a folder, describe them in a model.json (see models/starter/model.json), and use --model ./folder',
         cause,
       },
     )
   }
+}
+
+/** The graph's own word on the dimension goes before that of the configuration. */
+export const withDimensionOfGraph = (folder: string, description: ModelDescription): ModelDescription => ({
+  ...description,
+  dimension: dimensionOf(readOnnx(join(folder, description.image.file))) ?? description.dimension,
+})
+
+/**
+ * Describes a folder in the hub's layout that is not known to be of any repository: its id is drawn from its files.
+ *
+ * @throws ModelError as {@link describeHubModel}
+ */
+export const describeHubFolder = async (folder: string, towers: Towers): Promise<ModelDescription> => {
+  const name =
+    basename(folder)
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-|-$/g, '') || 'model'
+  const graphs = Object.values(towers)
+  const weights = graphs.flatMap((graph) =>
+    readOnnx(join(folder, graph)).weights.map((path) => join(dirname(graph), path)),
+  )
+  const id = `folder-${await digest(folder, [...graphs, ...weights, ...hubLayout.configs])}`
+  const described = await describeHubModel(folder, towers, {
+    id,
+    name,
+    description: `the folder ${basename(folder)}`,
+    licence: "see the model's own",
+  })
+  return withDimensionOfGraph(folder, described)
+}
+
+/** Bytes at the beginning, the middle and the end of a file that stand for it: weights that differ, differ everywhere. */
+const sampleBytes = 64 * 1024
+
+const digest = async (folder: string, paths: readonly string[]): Promise<string> => {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    const file = await open(join(folder, path))
+    try {
+      const { size } = await file.stat()
+      hash.update(`${path} ${size} `)
+      for (const position of [0, size / 2, size - sampleBytes].map((at) => Math.max(0, Math.floor(at)))) {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(sampleBytes), 0, sampleBytes, position)
+        hash.update(buffer.subarray(0, bytesRead))
+      }
+    } finally {
+      await file.close()
+    }
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+/**
+ * What configurations leave out, as transformers does: a value that is a family's default stands nowhere.
+ * https://huggingface.co/docs/transformers/model_doc/clip and …/siglip
+ */
+const families = { clip: { dimension: 512, maxTokens: 77 }, siglip: { dimension: 768, maxTokens: 64 } } as const
+
+/** A tokenizer without a limit says 1e30. */
+const maxTokens = (positions: number | undefined, limit: number, fallback: number): number => {
+  const known = [positions, limit].filter((each) => each !== undefined && each > 1 && each < 1e6) as number[]
+  return known.length > 0 ? Math.min(...known) : fallback
 }
 
 /** The parts that are read; whatever a repository leaves out is missing. */

@@ -1,22 +1,12 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UsageError } from '../../errors.ts'
 import { loadFolder } from '../description.ts'
-import { pulledFolder, writeJson } from '../disk.ts'
-import type { Model } from '../model.ts'
+import { hubFolderName, hubLayout, hubName, parseHubName, pulledFolder, writeJson } from '../disk.ts'
+import type { ModelDescription, Pullable } from '../manifest.ts'
+import { type Model, ModelError } from '../model.ts'
 import { pullModel } from '../pull/pull.ts'
 import { askHub } from './repository.ts'
-
-type HubName = { readonly repo: string; readonly revision: string | undefined }
-
-const parse = (name: string): HubName => {
-  const [, repo, revision] = /^hf:(\w[\w.-]*\/\w[\w.-]*)(?:@([\w./-]+))?$/.exec(name) ?? []
-  if (repo) return { repo, revision }
-  throw new UsageError(`Expected a repository like hf:ORG/NAME or hf:ORG/NAME@REVISION, got "${name}"`, {
-    remedy: 'Look for one with ONNX files: https://huggingface.co/models?library=onnx&search=clip',
-  })
-}
 
 export type LoadOptions = {
   readonly signal?: AbortSignal
@@ -34,40 +24,51 @@ export type LoadOptions = {
  * @throws ModelError if it is no such model, or cannot be fetched
  */
 export const loadHubModel = async (name: string, { signal, onFetch }: LoadOptions = {}): Promise<Model> => {
-  const { repo, revision } = parse(name)
+  const { repo, revision } = parseHubName(name)
   const asked = `${repo}@${revision ?? 'main'}`
   const pinned = isCommit(revision) ? revision : (await readPins())[asked]
   if (pinned && existsSync(join(folderOf(repo, pinned), 'model.json'))) return located(repo, pinned)
 
-  const { entry, commit, licence } = await askHub(
-    repo,
-    pinned ?? revision ?? 'main',
-    (found) => nameOf(repo, found),
-    signal,
-  )
-  onFetch?.(idOf(repo, commit))
-  await pullModel(entry, { takeUnknown: true, signal })
-  // The library takes a while to load: only a model that is new here needs it.
-  const { describeHubModel } = await import('./describe.ts')
+  const { entry, commit, licence } = await askHub(repo, pinned ?? revision ?? 'main', signal)
+  const id = hubName(repo, commit)
+  onFetch?.(id)
   const folder = folderOf(repo, commit)
-  const description = await describeHubModel(folder, entry, { id: idOf(repo, commit), repo, licence })
-  await writeJson(join(folder, 'model.json'), description)
+  const description = await describeFirst(folder, entry, { id, repo, licence }, signal)
+  await pullModel(entry, { takeUnknown: true, signal })
+  const { withDimensionOfGraph } = await import('./describe.ts')
+  await writeJson(join(folder, 'model.json'), withDimensionOfGraph(folder, description))
   if (!isCommit(revision)) await writeJson(pinsFile(), { ...(await readPins()), [asked]: commit })
   return located(repo, commit)
 }
 
+/** Fetches what describes the model before its weights, so that one that cannot be used costs next to nothing. */
+const describeFirst = async (
+  folder: string,
+  entry: Pullable,
+  { id, repo, licence }: { readonly id: string; readonly repo: string; readonly licence: string },
+  signal: AbortSignal | undefined,
+): Promise<ModelDescription> => {
+  const isConfig = (path: string): boolean => hubLayout.configs.some((config) => config === path)
+  await pullModel({ ...entry, files: entry.files.filter(({ path }) => isConfig(path)) }, { takeUnknown: true, signal })
+  // The library takes a while to load: only a model that is new here needs it.
+  const { describeHubModel } = await import('./describe.ts')
+  const name = `hf-${repo.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`.replace(/-$/, '')
+  const description = `${repo} of the Hugging Face hub`
+  try {
+    const towers = { image: entry.image.file, text: entry.text.file }
+    return await describeHubModel(folder, towers, { id, name, description, licence })
+  } catch (error) {
+    if (error instanceof ModelError) await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
 const located = async (repo: string, commit: string): Promise<Model> => ({
   ...(await loadFolder(folderOf(repo, commit))),
-  name: idOf(repo, commit),
+  name: hubName(repo, commit),
 })
 
-/** Also a name that the model can be loaded by. */
-const idOf = (repo: string, commit: string): string => `hf:${repo}@${commit}`
-
-/** Not a name that an added model can have. */
-const nameOf = (repo: string, commit: string): string => `hf--${repo.replace('/', '--')}@${commit}`
-
-const folderOf = (repo: string, commit: string): string => join(pulledFolder(), nameOf(repo, commit))
+const folderOf = (repo: string, commit: string): string => join(pulledFolder(), hubFolderName(repo, commit))
 
 const isCommit = (revision: string | undefined): revision is string => /^[0-9a-f]{40}$/.test(revision ?? '')
 

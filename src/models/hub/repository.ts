@@ -1,5 +1,6 @@
 import { fetch } from 'undici'
 import { UsageError } from '../../errors.ts'
+import { hubFolderName, hubLayout } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
 import { connect } from '../pull/download.ts'
@@ -16,14 +17,6 @@ type Answer = {
   readonly cardData?: { readonly license?: string }
 }
 
-/** Where exports keep their towers, the usual place first. */
-const places = [
-  { image: 'onnx/vision_model.onnx', text: 'onnx/text_model.onnx' },
-  { image: 'vision_model.onnx', text: 'text_model.onnx' },
-]
-
-const besides = ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json']
-
 export type HubFiles = {
   readonly entry: Pullable
   readonly commit: string
@@ -33,21 +26,16 @@ export type HubFiles = {
 /**
  * Asks the hub which commit a revision is and which files it has, and picks those that a model needs.
  *
- * @param nameOf name of the model at a commit
  * @throws UsageError if there is no such repository or revision
  * @throws ModelError if it has not the files, or the hub cannot be reached
  */
-export const askHub = async (
-  repo: string,
-  revision: string,
-  nameOf: (commit: string) => string,
-  signal?: AbortSignal,
-): Promise<HubFiles> => {
+export const askHub = async (repo: string, revision: string, signal?: AbortSignal): Promise<HubFiles> => {
   const { sha, siblings, cardData } = await ask(repo, revision, signal)
-  const towers = places.find(({ image, text }) => [image, text].every((path) => has(siblings, path)))
-  const missing = [...(towers ? [] : [places[0]!.image, places[0]!.text]), ...besides].filter(
-    (path) => !has(siblings, path),
-  )
+  const towers = hubLayout.towers.find(({ image, text }) => [image, text].every((path) => has(siblings, path)))
+  const missing = [
+    ...(towers ? [] : [hubLayout.towers[0].image, hubLayout.towers[0].text]),
+    ...hubLayout.configs,
+  ].filter((path) => !has(siblings, path))
   if (!towers || missing.length > 0) {
     throw new ModelError(
       'hub-files-missing',
@@ -58,7 +46,7 @@ export const askHub = async (
   const parts = siblings.filter(({ rfilename }) =>
     [towers.image, towers.text].some((graph) => isPart(rfilename, graph)),
   )
-  const paths = [towers.image, towers.text, ...parts.map(({ rfilename }) => rfilename), ...besides]
+  const paths = [towers.image, towers.text, ...parts.map(({ rfilename }) => rfilename), ...hubLayout.configs]
   const licence = cardData?.license ?? `see https://huggingface.co/${repo}`
   const files = paths.map((path) => {
     const { size, lfs } = siblings.find(({ rfilename }) => rfilename === path)!
@@ -66,7 +54,14 @@ export const askHub = async (
   })
   const source = { repo, revision: sha }
   return {
-    entry: { name: nameOf(sha), source, licence, files, image: { file: towers.image }, text: { file: towers.text } },
+    entry: {
+      name: hubFolderName(repo, sha),
+      source,
+      licence,
+      files,
+      image: { file: towers.image },
+      text: { file: towers.text },
+    },
     commit: sha,
     licence,
   }

@@ -97,6 +97,42 @@ const downloadRest = async (
   return { bytes, sha256: hash.digest('hex') }
 }
 
+/** How long the hub may take to answer, in milliseconds, and how often it may send on. */
+const patience = 10_000
+const redirects = 5
+
+/**
+ * Asks the hub for its own SHA-256 of a file. It states that of files in large-file storage as `X-Linked-Etag` (a cache
+ * as `ETag`), in front of the redirect to where they lie; of smaller files it states a hash of git's, which is no use.
+ * https://github.com/huggingface/huggingface_hub/blob/main/src/huggingface_hub/file_download.py
+ *
+ * @returns `undefined` if it does not say, or cannot be reached
+ */
+export const hubSha256 = async (
+  url: string,
+  { connection, signal }: { readonly connection: Connection; readonly signal?: AbortSignal },
+): Promise<string | undefined> => {
+  const { authorization, ...open } = connection.headers
+  try {
+    let at = new URL(url)
+    for (let i = 0; i < redirects; i++) {
+      // The token is for the hub alone.
+      const headers = at.origin === new URL(url).origin ? connection.headers : open
+      const limit = AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])])
+      const how = { method: 'HEAD', redirect: 'manual', headers, signal: limit } as const
+      const response = await fetch(at, { ...how, dispatcher: connection.dispatcher })
+      const tag = response.headers.get('x-linked-etag') ?? response.headers.get('etag') ?? ''
+      const stated = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(tag)?.[1]
+      const location = response.headers.get('location')
+      if (stated || location === null) return response.status < 400 ? stated : undefined
+      at = new URL(location, at)
+    }
+  } catch {
+    signal?.throwIfAborted()
+  }
+  return undefined
+}
+
 /** What has come is kept also when the connection breaks: the next try goes on from there. */
 const write = async (
   body: AsyncIterable<Uint8Array>,

@@ -3,16 +3,27 @@ import { dirname, join } from 'node:path'
 import { readRecord, writeRecord } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
-import { connect, type Downloaded, discard, download } from './download.ts'
-import { expectSpace, freeBytes, type PlannedFile, type PullOptions, type PullPlan } from './plan.ts'
+import { connect, type DownloadOptions, discard, download, hubSha256 } from './download.ts'
+import {
+  expectSpace,
+  freeBytes,
+  hubUrl,
+  type PlannedFile,
+  type PulledFile,
+  type PullOptions,
+  type PullPlan,
+} from './plan.ts'
 
-/** Fetches files into a folder beside the model's own, checks them, and moves them into place when all are right. */
+/**
+ * Fetches files into a folder beside the model's own, checks them, and moves them into place when all are right. What has
+ * come stays for the next run, unless it is wrong.
+ */
 export const pullFiles = async (
   entry: Pullable,
   plan: PullPlan,
   files: readonly PlannedFile[],
   options: PullOptions,
-): Promise<void> => {
+): Promise<readonly PulledFile[]> => {
   const staging = `${plan.folder}.partial`
   await mkdir(staging, { recursive: true })
   await expectSpace(staging, files, options.freeBytes ?? freeBytes)
@@ -20,7 +31,7 @@ export const pullFiles = async (
   const stop = new AbortController()
   const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])])
   const report = reporter(files, options.onProgress)
-  const fetchOne = async (file: PlannedFile): Promise<Downloaded> => {
+  const fetchOne = async (file: PlannedFile): Promise<PulledFile> => {
     try {
       const to = { connection, signal, ...report(file) }
       return await fetchRight(file, join(staging, file.path), to, options)
@@ -31,35 +42,43 @@ export const pullFiles = async (
   }
   try {
     const results = await Promise.allSettled(files.map(fetchOne))
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw options.signal?.aborted ? options.signal.reason : stop.signal.reason
-    const found = results.map((result) => (result as PromiseFulfilledResult<Downloaded>).value)
-    await moveIntoPlace(entry, plan, files, found, staging)
-  } catch (error) {
-    if (error instanceof ModelError && error.code === 'hash-mismatch')
-      await rm(staging, { recursive: true, force: true })
-    throw error
+    options.signal?.throwIfAborted()
+    stop.signal.throwIfAborted()
+    const pulled = results.map((result) => (result as PromiseFulfilledResult<PulledFile>).value)
+    await moveIntoPlace(entry, plan, pulled, staging)
+    return pulled
   } finally {
     await connection.close()
   }
 }
 
-/** A file that was put together from two runs gets a second chance as a whole: it may have changed in between. */
+/**
+ * The manifest's hash is second-hand: where a file has another one, or the manifest has none, the hub's own decides, and
+ * where that is not known, the user. A file that was put together from two runs gets a second chance as a whole.
+ */
 const fetchRight = async (
   file: PlannedFile,
   path: string,
-  to: Parameters<typeof download>[2],
-  { trust, takeUnknown }: PullOptions,
-): Promise<Downloaded> => {
+  to: DownloadOptions,
+  { mirror, trust, takeUnknown }: PullOptions,
+): Promise<PulledFile> => {
+  let stated: string | undefined
   for (;;) {
-    const found = await download(file.url, path, to)
-    if (found.sha256 === file.sha256 || (file.sha256 === null && takeUnknown)) return found
-    if (trust && !found.resumed) return found
-    await discard(path)
-    if (found.resumed) continue
+    const { bytes, sha256, resumed } = await download(file.url, path, to)
+    const pulled = { path: file.path, bytes, sha256 }
+    // The list of a repository of the hub is the hub's own.
+    if (sha256 === file.sha256) return { ...pulled, checkedBy: takeUnknown ? 'hub' : 'manifest' }
+    if (file.sha256 === null && takeUnknown) return { ...pulled, checkedBy: 'none' }
+    stated ??= await hubSha256(hubUrl(file.url, mirror), to)
+    if (sha256 === stated) return { ...pulled, checkedBy: 'hub' }
+    if (trust && (stated === undefined || !resumed)) return { ...pulled, checkedBy: 'none' }
+    // What only the manifest speaks against stays: the user may know better, and take it without fetching it again.
+    if (resumed || stated !== undefined) await discard(path)
+    if (resumed) continue
+    const hub = stated === undefined ? 'the hub states none' : `the hub states ${stated}`
     throw new ModelError(
       'hash-mismatch',
-      `Expected ${file.url} to have the SHA-256 ${file.sha256}, got ${found.sha256} (${found.bytes} bytes)`,
+      `Expected ${file.url} to have the SHA-256 ${file.sha256 ?? stated}, got ${sha256} (${bytes} bytes); ${hub}`,
       { remedy: 'Pull again; if it stays so and you know why, take the file as it is with --trust' },
     )
   }
@@ -86,19 +105,18 @@ const reporter = (files: readonly PlannedFile[], onProgress: PullOptions['onProg
 const moveIntoPlace = async (
   { source }: Pullable,
   { folder }: PullPlan,
-  files: readonly PlannedFile[],
-  found: readonly Downloaded[],
+  pulled: readonly PulledFile[],
   staging: string,
 ): Promise<void> => {
-  for (const { path, target } of files) {
-    await mkdir(dirname(target), { recursive: true })
-    await rename(join(staging, path), target)
+  for (const { path } of pulled) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await rename(join(staging, path), join(folder, path))
   }
-  const pulled = files.map(({ path }, i) => [path, { bytes: found[i]!.bytes, sha256: found[i]!.sha256 }])
   const before = await readRecord(folder)
+  const files = Object.fromEntries(pulled.map(({ path, ...record }) => [path, record]))
   await writeRecord(folder, {
     source: `${source!.repo}@${source!.revision}`,
-    files: { ...before?.files, ...Object.fromEntries(pulled) },
+    files: { ...before?.files, ...files },
   })
   await rm(staging, { recursive: true, force: true })
 }

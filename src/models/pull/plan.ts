@@ -1,11 +1,11 @@
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { fileState, modelFolder, neededFiles, type Precision } from '../disk.ts'
+import { type FileRecord, fileState, modelFolder, neededFiles, type Precision } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
 
-const hub = 'https://huggingface.co'
+const huggingFace = 'https://huggingface.co'
 
 export type PlanOptions = Precision & {
   /** Address that stands in for https://huggingface.co. Default: `HF_ENDPOINT`. */
@@ -22,7 +22,7 @@ export type PullProgress = {
 export type PullOptions = PlanOptions & {
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: PullProgress) => void
-  /** Take files whose hash nobody has published, or is another one, and remember the hash that they have. */
+  /** Take files that neither the manifest nor the hub vouches for, and remember the hash that they have. */
   readonly trust?: boolean
   /** Take files whose hash nobody has published, but none that is another one. */
   readonly takeUnknown?: boolean
@@ -32,7 +32,10 @@ export type PullOptions = PlanOptions & {
   readonly freeBytes?: (folder: string) => Promise<number>
 }
 
-export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly string[] }
+/** A file that was fetched, and whose word its hash was checked against. */
+export type PulledFile = { readonly path: string } & Required<FileRecord>
+
+export type Pulled = { readonly name: string; readonly folder: string; readonly files: readonly PulledFile[] }
 
 export type PlannedFile = {
   readonly path: string
@@ -50,12 +53,16 @@ export type PullPlan = { readonly name: string; readonly folder: string; readonl
 
 /** @throws UsageError if the mirror is no http address */
 export const hubEndpoint = (mirror?: string): string => {
-  const endpoint = (mirror || process.env.HF_ENDPOINT || hub).replace(/\/+$/, '')
+  const endpoint = (mirror || process.env.HF_ENDPOINT || huggingFace).replace(/\/+$/, '')
   if (/^https?:\/\/[^/]/.test(endpoint)) return endpoint
-  throw new UsageError(`Expected a mirror like ${hub}, got "${endpoint}"`, {
+  throw new UsageError(`Expected a mirror like ${huggingFace}, got "${endpoint}"`, {
     remedy: 'Correct --mirror or HF_ENDPOINT',
   })
 }
+
+/** The same file on the hub itself: a mirror does not vouch for what it sends. */
+export const hubUrl = (url: string, mirror: string | undefined): string =>
+  hubEndpoint() + url.slice(hubEndpoint(mirror).length)
 
 /**
  * What pulling a model would fetch and where it would put it; touches neither network nor disk.

@@ -3,8 +3,9 @@ import { lock } from 'proper-lockfile'
 import { expectedFiles, fileState, pulledFolder } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
+import { connect, hubSha256 } from './download.ts'
 import { pullFiles } from './fetch.ts'
-import { type PlannedFile, type Pulled, type PullOptions, type PullPlan, planPull } from './plan.ts'
+import { hubUrl, type PlannedFile, type Pulled, type PullOptions, type PullPlan, planPull } from './plan.ts'
 
 /**
  * Fetches the files of a model that are not on disk yet, several at once; goes on where an earlier run stopped, and moves
@@ -25,9 +26,8 @@ export const pullModel = async (entry: Pullable, options: PullOptions = {}): Pro
   try {
     // Another process may have pulled it while this one waited.
     const files = await missing(entry, plan, options)
-    expectHashes(name, files, options.trust || options.takeUnknown)
-    if (files.length > 0) await pullFiles(entry, plan, files, options)
-    return { name, folder: plan.folder, files: files.map(({ path }) => path) }
+    if (!options.trust && !options.takeUnknown) await expectHashes(name, files, options)
+    return { name, folder: plan.folder, files: files.length > 0 ? await pullFiles(entry, plan, files, options) : [] }
   } finally {
     await unlock()
   }
@@ -44,16 +44,26 @@ const expectLicence = ({ name, researchOnly, licence, licenceUrl }: Pullable, ac
   )
 }
 
-const expectHashes = (name: string, files: readonly PlannedFile[], taken: boolean | undefined): void => {
-  const unknown = files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path)
-  if (unknown.length === 0 || taken) return
-  throw new ModelError(
-    'hash-unknown',
-    `Expected a known SHA-256 for each file of ${name}, got none for ${unknown.join(', ')}`,
-    {
-      remedy: `Take what the hub sends, and remember its hash: vidgrep models pull ${name} --trust`,
-    },
-  )
+/** Before anything is fetched: a file that nobody vouches for would come for nothing. */
+const expectHashes = async (
+  name: string,
+  files: readonly PlannedFile[],
+  { mirror, signal }: PullOptions,
+): Promise<void> => {
+  const connection = connect(!mirror)
+  try {
+    const unknown = files.filter(({ sha256 }) => sha256 === null)
+    const stated = await Promise.all(unknown.map(({ url }) => hubSha256(hubUrl(url, mirror), { connection, signal })))
+    const paths = unknown.filter((_, i) => stated[i] === undefined).map(({ path }) => path)
+    if (paths.length === 0) return
+    throw new ModelError(
+      'hash-unknown',
+      `Expected a known SHA-256 for each file of ${name}, got none for ${paths.join(', ')}: the hub does not state it either`,
+      { remedy: `Take what comes, and remember its hash: vidgrep models pull ${name} --trust` },
+    )
+  } finally {
+    await connection.close()
+  }
 }
 
 const missing = async (entry: Pullable, { folder, files }: PullPlan, options: PullOptions): Promise<PlannedFile[]> => {
