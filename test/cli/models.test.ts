@@ -69,7 +69,7 @@ describe('models list', () => {
 })
 
 describe('models pull', () => {
-  it('says the licence, fetches, puts in place, and needs no connection ever after', async () => {
+  it('says the licence, fetches, puts in place, and needs no connection ever after', { timeout: 120_000 }, async () => {
     const words = ['pull', 'clip-vit-b-32', '--mirror', mirror, '--trust']
     const pulled = await models(...words)
     expect(pulled.code).toBe(0)
@@ -183,7 +183,7 @@ describe('models pull', () => {
   })
 
   it('prints the plan of one model for people', async () => {
-    const { stdout } = await models('pull', 'clip-rn50x4', '--dry-run')
+    const { stdout } = await vidgrep(['models', 'pull', 'clip-rn50x4', '--dry-run'], { VIDGREP_HOME: home })
     expect(stdout.replaceAll(home, 'HOME')).toMatchSnapshot()
   })
 
