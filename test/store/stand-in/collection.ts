@@ -79,12 +79,12 @@ export const pointCalls: Readonly<Record<string, Call>> = {
     }
     const vector = vectorFrom(query as number[], kept)!
     const scored = matching(kept, filter as Schemas['Filter']).flatMap((point) =>
-      point.vector ? [{ point, score: inFewDigits(dot(point.vector, vector)) }] : [],
+      point.vector ? [{ point, score: dot(point.vector, vector) }] : [],
     )
     const best = scored.sort((a, b) => b.score - a.score).slice(0, limit ?? 10)
     const points = best.map(({ point, score }) => {
       const { id, ...rest } = recordOf(point, options)
-      return { id, version: 0, score, ...rest }
+      return { id, version: 0, score: inFewDigits(score), ...rest }
     })
     return { points }
   },
