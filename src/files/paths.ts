@@ -114,10 +114,11 @@ export const rootFinder = (
  * The path as it is written on the disk. A name that was typed with an accent written one way finds the file whose name
  * has it the other way, and is known by the name that the file has.
  *
- * @param path absolute
+ * @returns absolute, but for a path without accents, which comes back as it is
  */
-export const asOnDisk = async (path: string): Promise<string> => {
-  if (isAscii(path)) return path
+export const asOnDisk = async (given: string): Promise<string> => {
+  if (isAscii(given)) return given
+  const path = resolve(given)
   const { root } = parse(path)
   let found = root
   for (const name of path.slice(root.length).split(sep)) {

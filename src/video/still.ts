@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts'
+import { asOnDisk } from '../files/paths.ts'
 import { checkReadable } from '../files/regular.ts'
 import { checkReached } from './complete.ts'
 import { type DecodeRequest, openDecoder, type RawFrame } from './decoder.ts'
@@ -35,11 +36,12 @@ const earlierSeconds = [0, 10, 60]
  * @throws UnreadableFileError, NotAVideoError as `probe`
  * @throws DamagedVideoError if that part of the video cannot be decoded
  */
-export const frame = async (path: string, timestampSeconds: number, options: FrameOptions = {}): Promise<Picture> => {
+export const frame = async (given: string, timestampSeconds: number, options: FrameOptions = {}): Promise<Picture> => {
   const { signal, info } = options
   if (!Number.isFinite(timestampSeconds)) {
     throw new UsageError(`Expected a time in seconds, got ${timestampSeconds}`, { remedy: 'Use for instance 12.5' })
   }
+  const path = await asOnDisk(given)
   await checkReadable(path)
   const stream = await streamInfo(path, info, { signal })
   const view = viewOf(stream, options)
