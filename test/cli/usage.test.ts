@@ -21,8 +21,13 @@ describe('help', () => {
 describe('wrong usage', () => {
   it.each([
     ['no command', [], /Say what to do/],
-    ['an unknown command', ['serch', 'x'], /Did you mean search\?/],
+    ['an unknown command', ['serch', 'x'], /^Unknown command: serch\. Did you mean search\?/],
     ['an unknown option', ['search', 'x', '--treshold', '3'], /treshold. Did you mean --threshold\?/],
+    ['an option that resembles none', ['search', 'x', '--interactive'], /^Unknown option: --interactive\nSee: /],
+    ['a word too many', ['videos', 'x'], /^Expected no more words, got: x\n/],
+    ['an empty path', ['index', ''], /value for paths/],
+    ['a blank option', ['videos', '--store', ' '], /value for --store/],
+    ['a picture of no known kind', ['frame', 'a.mp4', '1', '-o', 'a.xyz'], /ending in .*\.png.*a\.xyz/],
     ['a missing argument', ['index'], /at least 1/],
     ['a choice that does not exist', ['index', '.', '--grid', 'hex'], /patches/],
     ['a number that is none', ['search', 'x', '-n', 'many'], /Expected/],
