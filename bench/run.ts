@@ -39,6 +39,7 @@ const benches: readonly Bench[] = [
   { name: 'store-embedded' },
   { name: 'store-qdrant' },
   { name: 'quality', words: [folder] },
+  { name: 'moments', words: [folder] },
 ]
 
 const fileOf = (path: string): string => new URL(path, import.meta.url).pathname
