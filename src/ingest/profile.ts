@@ -1,5 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
+import { folders } from '../settings.ts'
 import { quantised, type VideoProfile } from '../store/profile.ts'
 import type { CallOptions, Store } from '../store/store.ts'
 
@@ -14,7 +17,7 @@ export const profileVideos = async (store: Store, encoder: Encoder, { signal }: 
   const records = await store.records({ signal })
   const missing = records.filter(({ status, profile }) => status !== 'failed' && profile === undefined)
   if (missing.length === 0) return
-  const captions = await encoder.encodeTexts(await readCaptions(), { signal })
+  const captions = await captionVectors(encoder, { signal })
   for (const { video, indexedAt } of missing) {
     const profile = await profileOf(store, video, captions, { signal })
     if (!profile) continue
@@ -24,10 +27,43 @@ export const profileVideos = async (store: Store, encoder: Encoder, { signal }: 
   }
 }
 
-/** 256 plain captions; the same place as seen from src/ and from dist/. */
-const readCaptions = async (): Promise<readonly string[]> => {
-  const text = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
-  return text.trim().split('\n')
+/**
+ * Unit vectors of the 256 plain captions, [256][dimension]. They are the same in every run, and a large model takes
+ * seconds for them: so they are kept, beside the model where it comes with them, else in the cache folder.
+ */
+export const captionVectors = async (encoder: Encoder, { signal }: CallOptions): Promise<readonly Float32Array[]> => {
+  const { id, dimension, text } = encoder.model
+  // The same place as seen from src/ and from dist/.
+  const captions = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
+  const name = `captions-${createHash('sha256').update(captions).digest('hex').slice(0, 12)}.f32`
+  const texts = captions.trim().split('\n')
+  const cached = join(folders().cache, 'captions', id.replace(/[^\w.-]+/g, '_'), name)
+  for (const file of [join(dirname(text.file), name), cached]) {
+    const bytes = await readFile(file).catch(() => undefined)
+    if (bytes?.length === texts.length * dimension * 4) return rowsOf(bytes, dimension)
+  }
+  const vectors = await encoder.encodeTexts(texts, { signal })
+  await keep(
+    cached,
+    Buffer.concat(vectors.map((vector) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength))),
+  )
+  return vectors
+}
+
+/** Numbers as the processor has them: little-endian on every system that the runtime is made for. */
+const rowsOf = (bytes: Buffer, dimension: number): readonly Float32Array[] => {
+  const numbers = new Float32Array(Uint8Array.from(bytes).buffer)
+  return Array.from({ length: numbers.length / dimension }, (_, i) => numbers.slice(i * dimension, (i + 1) * dimension))
+}
+
+/** A cache that cannot be written to costs only time. */
+const keep = async (file: string, bytes: Uint8Array): Promise<void> => {
+  const unfinished = `${file}.${process.pid}`
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(unfinished, bytes)
+    await rename(unfinished, file)
+  } catch {}
 }
 
 /**

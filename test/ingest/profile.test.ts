@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openEncoder } from '../../src/encoder/encoder.ts'
-import { profileOf } from '../../src/ingest/profile.ts'
+import { captionVectors, profileOf } from '../../src/ingest/profile.ts'
 import { quantised, restored } from '../../src/store/profile.ts'
 import { arrayStore } from '../search/array-store.ts'
 import { cosine, samplePoint } from '../store/samples.ts'
@@ -48,4 +48,18 @@ test('quantised numbers are off by half a step at most', () => {
   const numbers = Float32Array.of(-0.5, -0.1234, 0, 0.31, 0.5)
   for (const [i, x] of restored(quantised(numbers)).entries()) expect(Math.abs(x - numbers[i]!)).toBeLessThan(0.002)
   expect([...restored(quantised(Float32Array.of(0.25, 0.25)))]).toEqual([0.25, 0.25])
+})
+
+test('the vectors that the starter model brings along are those that it makes', async () => {
+  const index = await open(join(await temporaryFolder(), 'store'))
+  const encoder = await openEncoder(index.model)
+  const text = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
+  const captions = text.trim().split('\n')
+  const carried = await captionVectors(encoder, {})
+  const made = await encoder.encodeTexts(captions.slice(0, 12))
+  await encoder.close()
+  await index.close()
+  expect(carried).toHaveLength(captions.length)
+  // The 8-bit kernels of processors differ a little.
+  for (const [i, vector] of made.entries()) expect(cosine(vector, carried[i]!)).toBeGreaterThan(0.999)
 })
