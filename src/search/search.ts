@@ -11,7 +11,7 @@ export type SearchOptions = {
   readonly strictness?: number
   /** Only likely moments. */
   readonly likely?: boolean
-  /** Only moments that score at least this (100 · cosine). The article's filter has 35 unless told otherwise. */
+  /** Only moments that score at least this (100 · cosine). The article's filter has 35 by default. */
   readonly threshold?: number
   /** `moments`: stretches found for the query. `article`: the article's way, for comparison. @default 'moments' */
   readonly filter?: SearchFilter

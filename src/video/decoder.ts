@@ -142,7 +142,7 @@ const decodeArguments = (request: DecodeRequest, tool: ToolVersion): readonly st
 
 const inputOptions = (request: DecodeRequest): readonly string[] => {
   const { stream, seekSeconds, hwaccel } = request
-  // What the decoder is given is told at this level only; without hardware there is no need to know.
+  // Only at this level does ffmpeg say what decodes; without hardware there is no need to know.
   const level = hwaccel === undefined ? 'info' : 'verbose'
   return [
     ...['-nostdin', '-hide_banner', '-nostats', '-loglevel', `repeat+level+${level}`],

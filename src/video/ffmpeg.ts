@@ -40,7 +40,7 @@ export const crashSignals: readonly NodeJS.Signals[] = ['SIGSEGV', 'SIGABRT', 'S
 const oldestLibavcodec = 58
 
 /**
- * Which ffmpeg and ffprobe are in force: `VIDGREP_FFMPEG`/`VIDGREP_FFPROBE`, else the newer of PATH's and npm's own.
+ * Which ffmpeg and ffprobe are used: `VIDGREP_FFMPEG`/`VIDGREP_FFPROBE`, else the newer of PATH's and npm's own.
  *
  * @throws FfmpegError if the one asked for by name does not run, or none does
  */

@@ -16,7 +16,7 @@ const scaling = (interpolation: 'bicubic' | 'bilinear', tool: ToolVersion): stri
 }
 
 /**
- * Once its time is told, a frame gets one that no later step can take for another's: times that are close, equal or
+ * Once its time is printed, a frame gets one that no later step can take for another's: times that are close, equal or
  * going back would be rounded to the same tick of the nominal frame rate, and the writer refuses the second one. A tick
  * of a time lapse may take hours: the new times lie a day apart.
  */
@@ -108,7 +108,7 @@ const viewFilters = (view: View, info: StreamInfo, tool: ToolVersion): readonly 
 
 /** Cuts raw pictures into their views, in memory that is used again. */
 export type Unpacker = {
-  /** @param done told when the packed picture may be overwritten */
+  /** @param done called when the packed picture may be overwritten */
   unpack(packed: Uint8Array, done: () => void): { readonly views: readonly Picture[]; done(): void }
 }
 

@@ -29,7 +29,7 @@ export type Log = {
   readonly steps: readonly ClockStep[]
 }
 
-/** What is told of decoding in hardware, with `-loglevel verbose`. */
+/** What ffmpeg says of decoding in hardware, with `-loglevel verbose`. */
 export type HardwareNote = {
   /** Pixel format of what comes out of the decoder: another than the file's own if hardware did it. */
   readonly decodedAs: string | undefined
@@ -57,7 +57,7 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
   const counted = { earlyErrors: noErrors, errors: noErrors }
   const printed: number[] = []
   let hardware: string | undefined
-  let told = 0
+  let noted = 0
   let timeBase: readonly [number, number] | undefined
   let isClosed = false
   let decodedAs: string | undefined
@@ -68,10 +68,10 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
     if (base) timeBase = [Number(base[1]), Number(base[2])]
     const frame = text.match(frameLine)
     if (!frame || !timeBase) return
-    told = Number(frame[1]) + 1
+    noted = Number(frame[1]) + 1
     const pts = Number(frame[2])
     const time = Number.isNaN(pts) ? undefined : { pts, num: timeBase[0], den: timeBase[1] }
-    notes.set(told - 1, { time, isKey: text.includes(' iskey:1 ') })
+    notes.set(noted - 1, { time, isKey: text.includes(' iskey:1 ') })
     wake()
   }
 
@@ -99,11 +99,11 @@ export const readLog = (complaintOf: (line: LogLine) => Complaint): Log => {
       const complaint = complaintOf({ context, level, text })
       if (complaint === 'hardware') hardware ??= text.replace(/\.$/, '')
       if (complaint !== 'damage') return
-      const kind = told === 0 ? 'earlyErrors' : 'errors'
+      const kind = noted === 0 ? 'earlyErrors' : 'errors'
       counted[kind] = { count: counted[kind].count + 1, first: counted[kind].first ?? text.replace(/\.$/, '') }
     },
     noteOf: async (n) => {
-      while (told <= n && !isClosed) {
+      while (noted <= n && !isClosed) {
         await new Promise<void>((resolve) => {
           wake = resolve
         })

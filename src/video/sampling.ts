@@ -35,7 +35,7 @@ export type SamplingRule = { readonly expression: string | undefined; takes(time
  * first frame on. So delays do not add up.
  *
  * ffmpeg counts in whole ticks times the time base. A frame that lies far behind the last one is let through too: only
- * so can it be told that a file's times begin a second time.
+ * so it shows that a file's times begin a second time.
  *
  * @param keysOnly key frames only, although others are decoded too
  */

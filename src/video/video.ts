@@ -49,7 +49,7 @@ export type FramesOptions = {
   /** The pictures to make of each frame; at least one. */
   readonly views: readonly View[]
   /**
-   * Which frames may be taken. `references` is a permission: it comes to bear where frames lie so close that a sample
+   * Which frames may be taken. `references` is a permission: it is used where frames lie so close that a sample
    * moves by a small part of `everySeconds` only. @default 'all'
    */
   readonly decode?: DecodedFrames

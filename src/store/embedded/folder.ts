@@ -26,7 +26,7 @@ const draftLifeMs = 3_600_000
 export type Facts = Collection & {
   /** Another collection of the folder, in whose place the tables lie. */
   readonly contents?: string
-  /** The collection whose tables were in force before and may not be removed yet. */
+  /** The collection whose tables were used before and may not be removed yet. */
   readonly replaced?: string
 }
 

@@ -120,7 +120,7 @@ export const recordStep = async (qdrant: Qdrant, name: string, step: string, { s
 export const recordSchemaVersion = async (qdrant: Qdrant, name: string, { signal }: CallOptions): Promise<void> =>
   setMeta(qdrant, name, { payload: { schemaVersion } }, { signal })
 
-/** Puts another collection in force under this name. One request, so readers see the one or the other. */
+/** Lets this name stand for another collection. One request, so readers see the one or the other. */
 export const pointTo = async (
   qdrant: Qdrant,
   name: string,

@@ -51,7 +51,7 @@ const send = async (
 /** Points a request; 64 to 256 is what loads fastest. */
 const mostPoints = 256
 
-/** Bytes a request; half of the 32 MiB that a server takes unless told otherwise. */
+/** Bytes a request; half of the 32 MiB that a server takes by default. */
 const mostBytes = 16 * 2 ** 20
 
 /** Digits with which every float32 comes back as the same number (FLT_DECIMAL_DIG); the other eight are ballast. */
