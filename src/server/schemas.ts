@@ -1,0 +1,115 @@
+import { z } from 'zod'
+
+/*
+ * What goes over the wire, each said once: types for the server and the page, checks of what comes in, and the OpenAPI
+ * description come from here.
+ */
+
+/** Longest query in characters, and most moments of one answer. */
+export const mostQueryCharacters = 1000
+export const mostMoments = 1000
+
+const seconds = z.coerce.number().min(0).max(1e7)
+
+const collection = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,200}$/)
+  .optional()
+  .describe('Name of the collection; without it the one that the server was started with')
+
+export const errorSchema = z
+  .object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) })
+  .describe('What went wrong, and what can be done about it')
+
+export const boxSchema = z
+  .tuple([z.number(), z.number(), z.number(), z.number()])
+  .describe('x, y, width and height as fractions (0–1) of the displayed frame')
+
+export const momentSchema = z.object({
+  rank: z.number().int().describe('From 1, best first'),
+  path: z.string().describe('Where the video lies'),
+  video: z.string().describe("Fingerprint of the video's content"),
+  t: z.number().describe('Seconds from the start of the file'),
+  until: z.number().describe('Seconds until which the patch looked the same'),
+  score: z.number().describe('100 · cosine similarity'),
+  patch: z.number().int(),
+  box: boxSchema,
+})
+
+export const searchQuerySchema = z.object({
+  q: z.string().trim().min(1).max(mostQueryCharacters).describe('What is to be seen'),
+  n: z.coerce.number().int().min(1).max(mostMoments).default(24).describe('Moments wanted'),
+  threshold: z.coerce.number().min(-100).max(100).optional().describe("Minimum score; without it the model's own"),
+  path: z
+    .union([z.string(), z.array(z.string()).max(50)])
+    .optional()
+    .describe('Only videos whose path matches this glob'),
+  after: seconds.optional().describe('Only from this second within the video on'),
+  before: seconds.optional().describe('Only up to this second within the video'),
+  collection,
+})
+
+export const searchAnswerSchema = z.object({
+  query: z.string(),
+  model: z.string(),
+  collection: z.string(),
+  threshold: z.number().nullable(),
+  bestScore: z.number().nullable(),
+  moments: z.array(momentSchema),
+})
+
+export const videoSchema = z.object({
+  video: z.string().describe("Fingerprint of the video's content"),
+  paths: z.array(z.string()).describe('Every place where it lies'),
+  name: z.string(),
+  status: z.enum(['complete', 'partial', 'failed']),
+  reason: z.string().nullable(),
+  durationSeconds: z.number().nullable(),
+  width: z.number().nullable(),
+  height: z.number().nullable(),
+  frames: z.number().int(),
+  points: z.number().int(),
+  indexedAt: z.string().describe('ISO 8601'),
+})
+
+export const collectionQuerySchema = z.object({ collection })
+
+const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)
+
+export const videoParamsSchema = z.object({ id: fingerprint.describe("The video's fingerprint") })
+
+export const frameParamsSchema = z.object({
+  id: fingerprint.describe("The video's fingerprint"),
+  t: z
+    .string()
+    .regex(/^\d{1,7}(\.\d{1,6})?\.jpg$/)
+    .describe('Seconds from the start of the file, then `.jpg`'),
+})
+
+/** Widths are rounded up to one of these, so that the cache holds few sizes. */
+export const widths = [160, 320, 640, 1280, 1920] as const
+
+export const frameQuerySchema = z.object({
+  w: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(4096)
+    .default(320)
+    .describe(`Width in pixels: ${widths.join(', ')}`),
+  collection,
+})
+
+export const healthSchema = z.object({
+  status: z.enum(['ok', 'empty', 'store-away']),
+  version: z.string(),
+  collection: z.string(),
+  model: z.string().nullable(),
+  videos: z.number().int(),
+})
+
+export type SearchQuery = z.output<typeof searchQuerySchema>
+export type SearchAnswer = z.output<typeof searchAnswerSchema>
+export type MomentAnswer = z.output<typeof momentSchema>
+export type VideoAnswer = z.output<typeof videoSchema>
+export type Health = z.output<typeof healthSchema>
