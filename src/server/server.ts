@@ -80,11 +80,9 @@ export const serve = async ({
     return reply.code(status).send({ error: told })
   })
   app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send({
-        error: { code: 'not-found', message: `There is nothing at ${request.url}`, remedy: 'See /api/v1/openapi.json' },
-      }),
+    reply.code(404).send({
+      error: { code: 'not-found', message: `There is nothing at ${request.url}`, remedy: 'See /api/v1/openapi.json' },
+    }),
   )
   await app.register(cookie)
   guard(app, { host, names, token })

@@ -1,0 +1,104 @@
+import { type ApiError, frameUrl, type Video } from './api.ts'
+import { clock, plural } from './format.ts'
+import { change, commit, playing, recent, videos } from './state.ts'
+
+const examples = ['a red car', 'two people at a table', 'a dog', 'hands writing', 'a street at night']
+
+/** The first page: what was searched before, and every video of the collection. */
+export const Home = () => {
+  const all = videos.value
+  if (all === undefined) return <p class="message">Loading …</p>
+  if (all.length === 0) {
+    return (
+      <div class="message">
+        <h2>Nothing is indexed yet</h2>
+        <p>
+          In a terminal: <code>vidgrep index FOLDER</code>. The page shows the videos as soon as it is loaded again.
+        </p>
+      </div>
+    )
+  }
+  const seconds = all.reduce((sum, { durationSeconds }) => sum + (durationSeconds ?? 0), 0)
+  return (
+    <>
+      <Queries
+        title={recent.value.length > 0 ? 'Searched before' : 'Try'}
+        queries={recent.value.length > 0 ? recent.value : examples}
+      />
+      <h2>
+        {plural(all.length, 'video')}, {clock(seconds)}
+      </h2>
+      <ol class="grid wall" style={{ '--cell': '220px' }}>
+        {all.map((video) => (
+          <VideoCard key={video.video} video={video} />
+        ))}
+      </ol>
+    </>
+  )
+}
+
+const Queries = ({ title, queries }: { title: string; queries: readonly string[] }) => (
+  <div class="chips">
+    <span>{title}</span>
+    {queries.map((query) => (
+      <button
+        key={query}
+        type="button"
+        onClick={() => {
+          change({ q: query }, { now: true })
+          commit()
+        }}
+      >
+        {query}
+      </button>
+    ))}
+  </div>
+)
+
+const VideoCard = ({ video }: { video: Video }) => {
+  const { durationSeconds, name, status, reason } = video
+  const open = () => {
+    playing.value = {
+      rank: 1,
+      video: video.video,
+      path: video.paths[0] ?? name,
+      t: 0,
+      until: 0,
+      score: 0,
+      patch: 0,
+      box: [0, 0, 1, 1],
+    }
+  }
+  return (
+    <li>
+      <button type="button" class="open" onClick={open} aria-label={`Play ${name}`}>
+        <span class="picture">
+          <img
+            src={frameUrl(video.video, Math.min(60, (durationSeconds ?? 0) / 3), 320)}
+            alt=""
+            loading="lazy"
+            decoding="async"
+          />
+        </span>
+        {durationSeconds === null ? null : <span class="time">{clock(durationSeconds)}</span>}
+      </button>
+      <div class="caption">
+        <span class="name" title={video.paths.join('\n')}>
+          {name}
+        </span>
+        {status === 'complete' ? null : (
+          <span class="status" title={reason ?? ''}>
+            {status}
+          </span>
+        )}
+      </div>
+    </li>
+  )
+}
+
+export const Message = ({ failure }: { failure: ApiError }) => (
+  <div class="message error" role="alert">
+    <h2>{failure.message}</h2>
+    <p>{failure.remedy}</p>
+  </div>
+)

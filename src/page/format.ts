@@ -1,0 +1,17 @@
+/** 75.04 → "1:15", with hours where there are some. */
+export const clock = (seconds: number): string => {
+  const whole = Math.floor(Math.max(0, seconds))
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const two = (n: number): string => String(n).padStart(2, '0')
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`
+}
+
+/** With milliseconds, as it is copied. */
+export const exactClock = (seconds: number): string => {
+  const ms = Math.round(seconds * 1000) % 1000
+  return `${clock(Math.floor(Math.round(seconds * 1000) / 1000))}.${String(ms).padStart(3, '0')}`
+}
+
+export const nameOf = (path: string): string => path.split(/[\\/]/).at(-1) ?? path
+
+export const plural = (n: number, one: string): string => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`
