@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
   remove: async () => (await import('./commands/remove.ts')).removeCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
+  serve: async () => (await import('./commands/serve.ts')).serveCommand,
   frame: async () => (await import('./commands/frame.ts')).frameCommand,
   models: async () => (await import('./commands/models.ts')).modelsCommand,
   reindex: async () => (await import('./commands/reindex.ts')).reindexCommand,
@@ -71,7 +72,7 @@ const currentFolder = (): string => {
 }
 
 /** Options that may be given several times, and words without an option. */
-const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude'])
+const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude', 'name'])
 
 const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'name', 'folder'])
 

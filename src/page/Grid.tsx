@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { frameUrl, type Moment } from './api.ts'
-import { clock, nameOf } from './format.ts'
+import { clock, explanation, nameOf, strength } from './format.ts'
 import {
   bestScore,
   chosen,
@@ -9,12 +9,12 @@ import {
   isGrouped,
   isMarked,
   isSearching,
+  isUnknown,
   model,
   moments,
   more,
   playing,
   search,
-  threshold,
   toggleMark,
   videosByFingerprint,
 } from './state.ts'
@@ -22,18 +22,22 @@ import {
 export const Grid = () => {
   const found = moments.value
   if (found.length === 0) return isSearching.value ? <Waiting /> : <Nothing />
+  const cards = found.map((moment, place) => ({ moment, place }))
+  const weak = cards.filter(({ moment }) => !moment.likely)
   return (
     <>
-      {isGrouped.value ? (
-        [...groups(found)].map(([video, group]) => (
-          <section key={video} class="group">
-            <h2>{nameOf(group[0]!.moment.path)}</h2>
-            <Cards cards={group} />
-          </section>
-        ))
-      ) : (
-        <Cards cards={found.map((moment, place) => ({ moment, place }))} />
-      )}
+      {isUnknown.value ? (
+        <p class="aside" role="status">
+          The model knows no word of this query, so that scores mean nothing. Use other words.
+        </p>
+      ) : null}
+      <Moments cards={cards.filter(({ moment }) => moment.likely)} />
+      {weak.length > 0 ? (
+        <h2 class="divider">
+          {weak.length === cards.length ? 'Nothing here looks like that; nearest:' : 'Less likely from here'}
+        </h2>
+      ) : null}
+      <Moments cards={weak} />
       <End />
     </>
   )
@@ -41,10 +45,26 @@ export const Grid = () => {
 
 type Card = { readonly moment: Moment; readonly place: number }
 
-const groups = (found: readonly Moment[]): ReadonlyMap<string, readonly Card[]> => {
+const Moments = ({ cards }: { cards: readonly Card[] }) => {
+  if (cards.length === 0) return null
+  if (!isGrouped.value) return <Cards cards={cards} />
+  return (
+    <>
+      {[...groups(cards)].map(([video, group]) => (
+        <section key={video} class="group">
+          <h2>{nameOf(group[0]!.moment.path)}</h2>
+          <Cards cards={group} />
+        </section>
+      ))}
+    </>
+  )
+}
+
+const groups = (cards: readonly Card[]): ReadonlyMap<string, readonly Card[]> => {
   const byVideo = new Map<string, Card[]>()
-  for (const [place, moment] of found.entries()) {
-    byVideo.set(moment.video, [...(byVideo.get(moment.video) ?? []), { moment, place }])
+  for (const card of cards) {
+    const { video } = card.moment
+    byVideo.set(video, [...(byVideo.get(video) ?? []), card])
   }
   return byVideo
 }
@@ -82,7 +102,7 @@ const MomentCard = ({ moment, place }: Card) => {
         ref={element}
         type="button"
         class="open"
-        aria-label={`${name} at ${clock(moment.t)}, score ${moment.score.toFixed(0)}`}
+        aria-label={`${name} at ${clock(moment.t)}, score ${moment.score.toFixed(0)}${moment.likely ? '' : ', less likely'}`}
         onClick={() => {
           chosen.value = place
           playing.value = moment
@@ -92,13 +112,15 @@ const MomentCard = ({ moment, place }: Card) => {
       >
         <Picture moment={moment} seconds={shown} hasBox={at === undefined} />
         <span class="time">{clock(shown)}</span>
-        <span class="score" style={{ '--score': `${Math.max(0, Math.min(100, moment.score))}%` }} aria-hidden="true" />
+        <span class="score" style={{ '--score': `${strength(moment)}%` }} aria-hidden="true" />
       </button>
       <div class="caption">
         <span class="name" title={moment.path}>
           {name}
         </span>
-        <span class="points">{moment.score.toFixed(1)}</span>
+        <span class="points" title={explanation(moment)}>
+          {moment.score.toFixed(1)}
+        </span>
         <button
           type="button"
           class={`mark ${isMarked(moment) ? 'on' : ''}`}
@@ -183,8 +205,7 @@ const Nothing = () => (
       <p>No video fits these filters.</p>
     ) : (
       <p>
-        The best score was {bestScore.value.toFixed(1)}
-        {threshold.value === null ? '' : `, the minimum is ${threshold.value}`} ({model.value}).
+        The best score was {bestScore.value.toFixed(1)} ({model.value}).
       </p>
     )}
   </div>

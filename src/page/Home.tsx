@@ -63,10 +63,14 @@ const VideoCard = ({ video }: { video: Video }) => {
       video: video.video,
       path: video.paths[0] ?? name,
       t: 0,
-      until: 0,
+      from: 0,
+      to: 0,
       score: 0,
+      likelihood: null,
+      likely: true,
       patch: 0,
       box: [0, 0, 1, 1],
+      hits: 0,
     }
   }
   return (

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { frameUrl, type Moment, streamUrl } from './api.ts'
-import { clock, exactClock, nameOf } from './format.ts'
+import { clock, exactClock, explanation, nameOf, strength } from './format.ts'
 import { isMarked, moments, playing, search, toggleMark, videosByFingerprint } from './state.ts'
 
 /** What the keys do to the player; `undefined` while none is open. */
@@ -88,9 +88,13 @@ export const Player = ({ moment }: { moment: Moment }) => {
             key={other.t}
             type="button"
             class={other.t === moment.t ? 'peak on' : 'peak'}
-            style={{ left: place(other.t), '--score': `${Math.max(12, Math.min(100, other.score))}%` }}
-            aria-label={`Moment at ${clock(other.t)}`}
-            title={`${clock(other.t)} · ${other.score.toFixed(1)}`}
+            style={{
+              left: place(other.from),
+              width: place(other.to - other.from),
+              '--score': `${Math.max(12, strength(other))}%`,
+            }}
+            aria-label={`Moment from ${clock(other.from)} to ${clock(other.to)}`}
+            title={`${clock(other.from)}–${clock(other.to)}. ${explanation(other)}`}
             onClick={() => (playing.value = other)}
           />
         ))}
@@ -99,7 +103,8 @@ export const Player = ({ moment }: { moment: Moment }) => {
         <span class="now" style={{ left: place(now) }} />
       </section>
       <p class="facts">
-        <b>{exactClock(now)}</b> of {clock(duration)} · score {moment.score.toFixed(1)}
+        <b>{exactClock(now)}</b> of {clock(duration)}
+        {moment.hits > 0 ? <span title={explanation(moment)}> · score {moment.score.toFixed(1)}</span> : null}
         {info?.width ? ` · ${info.width}×${info.height}` : ''}
       </p>
       <p class="path">{moment.path}</p>

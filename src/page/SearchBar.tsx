@@ -13,7 +13,7 @@ import {
 } from './state.ts'
 
 export const SearchBar = ({ input }: { input: RefObject<HTMLInputElement | null> }) => {
-  const { q, path, after, before } = search.value
+  const { q, path, after, before, likely } = search.value
   return (
     <header>
       <search>
@@ -72,7 +72,14 @@ export const SearchBar = ({ input }: { input: RefObject<HTMLInputElement | null>
             </label>
             <Seconds label="from" value={after} onChange={(value) => change({ after: value })} />
             <Seconds label="to" value={before} onChange={(value) => change({ before: value })} />
-            <MinimumScore />
+            <label>
+              <input
+                type="checkbox"
+                checked={likely}
+                onChange={({ currentTarget }) => change({ likely: currentTarget.checked }, { now: true })}
+              />
+              likely only
+            </label>
             <label>
               <input
                 type="checkbox"
@@ -119,21 +126,3 @@ const Seconds = ({ label, value, onChange }: { label: string; value?: number; on
     />
   </label>
 )
-
-const MinimumScore = () => {
-  const { threshold } = search.value
-  return (
-    <label>
-      Minimum score
-      <input
-        type="range"
-        min="0"
-        max="80"
-        value={threshold ?? 0}
-        aria-valuetext={threshold === undefined ? "the model's own" : String(threshold)}
-        onInput={({ currentTarget }) => change({ threshold: Number(currentTarget.value) || undefined })}
-      />
-      <output>{threshold ?? 'auto'}</output>
-    </label>
-  )
-}

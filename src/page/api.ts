@@ -38,14 +38,14 @@ export type Search = {
   /** Seconds within the video. */
   readonly after?: number
   readonly before?: number
-  /** Minimum score; without it the model's own. */
-  readonly threshold?: number
+  /** Only likely moments. */
+  readonly likely?: boolean
   readonly collection?: string
 }
 
-const parametersOf = ({ q, path, after, before, threshold, collection }: Search): URLSearchParams => {
-  const given = Object.entries({ q, after, before, threshold, collection }).filter(
-    (entry): entry is [string, string | number] => entry[1] !== undefined && entry[1] !== '',
+const parametersOf = ({ q, path, after, before, likely, collection }: Search): URLSearchParams => {
+  const given = Object.entries({ q, after, before, likely: likely || undefined, collection }).filter(
+    (entry): entry is [string, string | number | true] => entry[1] !== undefined && entry[1] !== '',
   )
   return new URLSearchParams([
     ...given.map(([key, value]) => [key, String(value)]),
@@ -85,7 +85,7 @@ export const fromAddress = (address: string): Search => {
     path: searchParams.getAll('path'),
     after: number('after'),
     before: number('before'),
-    threshold: number('threshold'),
+    likely: searchParams.get('likely') === 'true',
     collection: searchParams.get('collection') ?? undefined,
   }
 }

@@ -1,3 +1,5 @@
+import type { Moment } from './api.ts'
+
 /** 75.04 → "1:15", with hours where there are some. */
 export const clock = (seconds: number): string => {
   const whole = Math.floor(Math.max(0, seconds))
@@ -15,3 +17,12 @@ export const exactClock = (seconds: number): string => {
 export const nameOf = (path: string): string => path.split(/[\\/]/).at(-1) ?? path
 
 export const plural = (n: number, one: string): string => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`
+
+/** How well a moment fits, 0 to 100: its likelihood where that is known, else its score. */
+export const strength = ({ likelihood, score }: Moment): number =>
+  Math.max(0, Math.min(100, likelihood === null ? score : 100 * likelihood))
+
+export const explanation = ({ likelihood, score }: Moment): string =>
+  likelihood === null
+    ? `Score ${score.toFixed(1)}`
+    : `Score ${score.toFixed(1)}: better than ${Math.floor(100 * likelihood)} % of plain captions in these videos`

@@ -45,7 +45,8 @@ const kept = <T>(key: string, initial: T) => {
 export const search = signal<Search>(fromAddress(location.href))
 export const moments = signal<readonly Moment[]>([])
 export const bestScore = signal<number | null>(null)
-export const threshold = signal<number | null>(null)
+/** The model knows no word of the query. */
+export const isUnknown = signal(false)
 export const model = signal('')
 export const isSearching = signal(false)
 /** All that there is has been shown. */
@@ -89,7 +90,7 @@ const run = async (n: number): Promise<void> => {
     const found = await searchMoments(search.value, n, stop)
     moments.value = found.moments
     bestScore.value = found.bestScore
-    threshold.value = found.threshold
+    isUnknown.value = found.unknown
     model.value = found.model
     isAll.value = found.moments.length < n || n >= mostMoments
     failure.value = undefined
@@ -160,13 +161,13 @@ export const isMarked = (moment: Moment): boolean =>
   marked.value.some(({ video, t }) => video === moment.video && t === moment.t)
 
 export const toggleMark = (moment: Moment, range?: { from: number; to: number }): void => {
-  const { video, path, t, until, score } = moment
+  const { video, path, t, from, to, score } = moment
   marked.value =
     isMarked(moment) && !range
       ? marked.value.filter((each) => each.video !== video || each.t !== t)
       : [
           ...marked.value.filter((each) => each.video !== video || each.t !== t),
-          { video, path, t, score, from: range?.from ?? t, to: range?.to ?? Math.max(until, t + 2) },
+          { video, path, t, score, from: range?.from ?? from, to: range?.to ?? to },
         ]
 }
 

@@ -2,6 +2,9 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
+/** Port that is tried first. */
+export const defaultPort = 8642
+
 /** Holds the token in a browser after the first visit. */
 const cookieName = 'vidgrep'
 

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { VidgrepError } from '../errors.ts'
 import { CollectionMissingError, type Index, type OpenIndexOptions, openIndex, type VideoRecord } from '../index.ts'
 
@@ -19,6 +20,26 @@ export class VideoUnknownError extends VidgrepError {
       remedy: 'It may have been removed since the page was loaded: search again',
     })
   }
+}
+
+export class FileGoneError extends VidgrepError {
+  constructor({ video, files }: VideoRecord) {
+    super('file-gone', `The file is gone, or has changed: ${files[0]?.path ?? video}`, {
+      remedy: 'Index its folder again, or forget files that are gone: vidgrep prune',
+    })
+  }
+}
+
+/**
+ * Where a video lies: the first of its places where a file of its size still is.
+ * @throws FileGoneError if there is none
+ */
+export const presentPath = async (record: VideoRecord): Promise<string> => {
+  for (const { path, bytes } of record.files) {
+    const found = await stat(path).catch(() => undefined)
+    if (found?.isFile() && found.size === bytes) return path
+  }
+  throw new FileGoneError(record)
 }
 
 export const openCollections = (options: OpenIndexOptions): Collections => {

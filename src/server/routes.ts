@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { VideoRecord } from '../index.ts'
-import type { Collections } from './collections.ts'
+import type { SearchOptions, SearchResult, VideoRecord } from '../index.ts'
+import { type Collections, presentPath } from './collections.ts'
 import {
   collectionQuerySchema,
   errorSchema,
@@ -10,6 +10,7 @@ import {
   frameQuerySchema,
   type Health,
   healthSchema,
+  type SearchAnswer,
   type SearchQuery,
   searchAnswerSchema,
   searchQuerySchema,
@@ -54,16 +55,8 @@ export const routes =
       },
       async (request, reply) => {
         const index = await collections.open(request.query.collection)
-        const { threshold, bestScore, ...found } = await index.search(request.query.q, {
-          ...searchOptions(request.query),
-          signal: until(request, reply),
-        })
-        return {
-          ...found,
-          moments: [...found.moments].map((moment) => ({ ...moment, box: [...moment.box] as VideoBox })),
-          threshold: threshold ?? null,
-          bestScore: bestScore ?? null,
-        }
+        const options = { ...searchOptions(request.query), signal: requestSignal(reply) }
+        return toSearchAnswer(await index.search(request.query.q, options))
       },
     )
 
@@ -105,7 +98,7 @@ export const routes =
         },
       },
       async ({ params, query }, reply) => {
-        const path = pathOf(await collections.video(params.id, query.collection))
+        const path = await presentPath(await collections.video(params.id, query.collection))
         reply.header('cache-control', 'private, max-age=0, must-revalidate')
         return reply.sendFile(basename(path), dirname(path), { dotfiles: 'allow', cacheControl: false })
       },
@@ -122,22 +115,18 @@ export const routes =
       },
       async (request, reply) => {
         const { params, query } = request
-        const [seconds, tag] = [
-          Number(params.t.slice(0, -4)),
-          entityTag(params.id, Number(params.t.slice(0, -4)), query.w),
-        ]
+        const seconds = Number(params.t.slice(0, -'.jpg'.length))
+        const tag = entityTag(params.id, seconds, query.w)
         const record = await collections.video(params.id, query.collection)
         if (request.headers['if-none-match'] === tag) return reply.code(304).send()
-        const jpeg = await thumbnails.jpeg(params.id, pathOf(record), seconds, query.w, until(request, reply))
+        const jpeg = await thumbnails.jpeg(params.id, await presentPath(record), seconds, query.w, requestSignal(reply))
         return reply.type('image/jpeg').header('cache-control', immutable).header('etag', tag).send(jpeg)
       },
     )
   }
 
-type VideoBox = [number, number, number, number]
-
-/** Ends with the request, when its client leaves or when it has taken too long. */
-const until = (_request: FastifyRequest, reply: FastifyReply): AbortSignal => {
+/** Ends what a request started when its client leaves, or when it has taken too long. */
+const requestSignal = (reply: FastifyReply): AbortSignal => {
   const left = new AbortController()
   reply.raw.on('close', () => {
     if (!reply.raw.writableFinished) left.abort(new Error('the client left'))
@@ -145,12 +134,25 @@ const until = (_request: FastifyRequest, reply: FastifyReply): AbortSignal => {
   return AbortSignal.any([left.signal, AbortSignal.timeout(limitMs)])
 }
 
-const searchOptions = ({ n, threshold, path, after, before }: SearchQuery) => ({
+const searchOptions = ({ n, likely, strictness, threshold, path, after, before }: SearchQuery): SearchOptions => ({
   n,
+  likely: likely === 'true',
+  strictness,
   threshold,
   paths: path === undefined ? undefined : [path].flat(),
   afterSeconds: after,
   beforeSeconds: before,
+})
+
+const toSearchAnswer = ({ cutoff, bestScore, moments, ...found }: SearchResult): SearchAnswer => ({
+  ...found,
+  cutoff: cutoff ?? null,
+  bestScore: bestScore ?? null,
+  moments: moments.map(({ likelihood, box, ...moment }) => ({
+    ...moment,
+    likelihood: likelihood ?? null,
+    box: [...box],
+  })),
 })
 
 const pathOf = ({ files, video }: VideoRecord): string => files[0]?.path ?? video

@@ -29,17 +29,26 @@ export const momentSchema = z.object({
   rank: z.number().int().describe('From 1, best first'),
   path: z.string().describe('Where the video lies'),
   video: z.string().describe("Fingerprint of the video's content"),
-  t: z.number().describe('Seconds from the start of the file'),
-  until: z.number().describe('Seconds until which the patch looked the same'),
+  t: z.number().describe('Peak of the moment, in seconds from the start of the file'),
+  from: z.number().describe('Its start'),
+  to: z.number().describe('Its end'),
   score: z.number().describe('100 · cosine similarity'),
-  patch: z.number().int(),
+  likelihood: z
+    .number()
+    .nullable()
+    .describe('Share (0–1) of plain captions that find nothing better in the same videos; null if not known'),
+  likely: z.boolean().describe('The score reaches the cutoff'),
+  patch: z.number().int().describe('0 is the whole frame'),
   box: boxSchema,
+  hits: z.number().int().describe('Patches of the moment that fit about as well'),
 })
 
 export const searchQuerySchema = z.object({
   q: z.string().trim().min(1).max(mostQueryCharacters).describe('What is to be seen'),
   n: z.coerce.number().int().min(1).max(mostMoments).default(24).describe('Moments wanted'),
-  threshold: z.coerce.number().min(-100).max(100).optional().describe("Minimum score; without it the model's own"),
+  likely: z.enum(['true', 'false']).default('false').describe('Only likely moments'),
+  strictness: z.coerce.number().min(0).max(1).optional().describe('Likelihood from which on a moment is likely'),
+  threshold: z.coerce.number().min(-100).max(100).optional().describe('Minimum score'),
   path: z
     .union([z.string(), z.array(z.string()).max(50)])
     .optional()
@@ -53,7 +62,8 @@ export const searchAnswerSchema = z.object({
   query: z.string(),
   model: z.string(),
   collection: z.string(),
-  threshold: z.number().nullable(),
+  cutoff: z.number().nullable().describe('Score from which on moments are likely; null if there is none'),
+  unknown: z.boolean().describe('The model knows no word of the query: the scores say nothing'),
   bestScore: z.number().nullable(),
   moments: z.array(momentSchema),
 })

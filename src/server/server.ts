@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
@@ -15,7 +14,8 @@ import {
 } from 'fastify-type-provider-zod'
 import { UsageError, VidgrepError } from '../errors.ts'
 import type { OpenIndexOptions } from '../index.ts'
-import { guard, isLoopback, newToken } from './access.ts'
+import { version } from '../version.ts'
+import { defaultPort, guard, isLoopback, newToken } from './access.ts'
 import { openCollections } from './collections.ts'
 import { routes } from './routes.ts'
 import { openThumbnails } from './thumbnails.ts'
@@ -40,17 +40,14 @@ export type Server = {
   close(): Promise<void>
 }
 
-export const defaultPort = 8642
-
 /** Ports that are tried, one after the other. */
 const portsTried = 20
 
+/** How long requests under way may take when the server ends. */
+const graceMs = 800
+
 /** Requests of one client a minute: a page of thumbnails is some dozens, a person who types a few a second. */
 const mostRequestsAMinute = 3000
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
 
 /** The page that Vite has built, in both cases: run from the build and from the source. */
 const pageFolder = fileURLToPath(new URL('../../dist/page/', import.meta.url))
@@ -76,21 +73,21 @@ export const serve = async ({
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error: FastifyError, _request, reply) => {
-    const { status, ...told } = failure(error)
-    return reply.code(status).send({ error: told })
+    const { status, ...shown } = failure(error)
+    return reply.code(status).send({ error: shown })
   })
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
       error: { code: 'not-found', message: `There is nothing at ${request.url}`, remedy: 'See /api/v1/openapi.json' },
     }),
   )
-  await app.register(cookie)
-  guard(app, { host, names, token })
-  await app.register(rateLimit, { max: mostRequestsAMinute, timeWindow: '1 minute' })
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: contentSecurity },
     hsts: false,
   })
+  await app.register(cookie)
+  guard(app, { host, names, token })
+  await app.register(rateLimit, { max: mostRequestsAMinute, timeWindow: '1 minute' })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -105,11 +102,14 @@ export const serve = async ({
   const taken = await listen(app, host, port)
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
   return {
-    url: `http://${shown}:${taken}/${token === undefined ? '' : `?token=${token}`}`,
+    url: `http://${shown}:${taken}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`,
     port: taken,
     token,
     close: async () => {
+      // A player may go on loading for as long as its tab is open.
+      const impatient = setTimeout(() => app.server.closeAllConnections(), graceMs)
       await app.close()
+      clearTimeout(impatient)
       await collections.close()
     },
   }
@@ -167,6 +167,7 @@ const statuses: Readonly<Record<string, number>> = {
   'video-unknown': 404,
   'collection-missing': 404,
   'model-mismatch': 409,
+  'file-gone': 410,
   'unreadable-file': 410,
   'not-a-video': 422,
   'damaged-video': 422,

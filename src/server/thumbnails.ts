@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import cacache from 'cacache'
 import PQueue from 'p-queue'
 import sharp from 'sharp'
-import { frame } from '../index.ts'
-import { folders } from '../settings.ts'
+import { folders, frame } from '../index.ts'
 import { widths } from './schemas.ts'
 
 /** Pictures of frames as JPEG, made once. */

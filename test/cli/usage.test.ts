@@ -2,7 +2,19 @@ import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../ingest/indexing.ts'
 import { vidgrep } from './program.ts'
 
-const commands = ['index', 'search', 'videos', 'remove', 'prune', 'frame', 'models', 'reindex', 'migrate', 'doctor']
+const commands = [
+  'index',
+  'search',
+  'videos',
+  'remove',
+  'prune',
+  'serve',
+  'frame',
+  'models',
+  'reindex',
+  'migrate',
+  'doctor',
+]
 
 describe('help', () => {
   it('shows every command', async () => {
