@@ -128,7 +128,7 @@ const MomentCard = ({ moment, place }: Card) => {
           aria-label={`Mark ${name} at ${clock(moment.t)}`}
           onClick={() => toggleMark(moment)}
         >
-          ★
+          {isMarked(moment) ? '★' : '☆'}
         </button>
       </div>
     </li>
