@@ -177,7 +177,10 @@ export const writeFrame = lazy(async () => (await import('./render/output.ts')).
 /** Writes what a search found as pictures, or as one contact sheet. */
 export const writePictures = lazy(async () => (await import('./render/output.ts')).writePictures)
 
-/** Makes sure that pictures can be written to these places, before any work is done for them. */
+/** Writes what a search found as clips for an editing program: .edl, .otio, .fcpxml or .csv. */
+export const exportMoments = lazy(async () => (await import('./render/output.ts')).exportMoments)
+
+/** Makes sure that these places can be written to, before any work is done for them. */
 export const checkOutputs = lazy(async () => (await import('./render/output.ts')).checkOutputs)
 
 export type MigrateOptions = SettingsOptions & { readonly dryRun?: boolean; readonly signal?: AbortSignal }

@@ -18,6 +18,8 @@ export type Clip = {
   readonly rate: FrameRate
   /** Number of the frame that the file's own time code begins with; 0 where it has none. */
   readonly startFrame: number
+  /** How its time code counts; by default as is the custom at its rate. */
+  readonly dropFrame?: boolean
   readonly durationSeconds: number
   readonly width: number
   readonly height: number
@@ -37,6 +39,14 @@ export const exportFormatOf = (file: string): ExportFormat => {
       remedy: 'For Premiere and Resolve: moments.edl; for Final Cut: moments.fcpxml; for spreadsheets: moments.csv',
     },
   )
+}
+
+/** By what a file of each format is known, so that nothing else is overwritten; of CSV, only our own. */
+export const exportMarks: Readonly<Record<ExportFormat, RegExp>> = {
+  edl: /^\uFEFF?\s*TITLE:/,
+  otio: /"OTIO_SCHEMA"/,
+  fcpxml: /<fcpxml\b/,
+  csv: /^\uFEFF?path,query,score,/,
 }
 
 /**
@@ -60,6 +70,8 @@ const framesOf = ({ from, to, rate }: Clip): { start: number; length: number } =
   return { start, length: Math.max(1, frameAt(to, rate) - start) }
 }
 
+const dropsFrames = ({ rate, dropFrame = canDropFrames(rate) }: Clip): boolean => dropFrame
+
 const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()
 
 /**
@@ -68,22 +80,20 @@ const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu
  */
 const edl = (title: string, clips: readonly Clip[]): string => {
   const { rate } = clips[0]!
-  const lines = [`TITLE: ${oneLine(title)}`, `FCM: ${canDropFrames(rate) ? 'DROP FRAME' : 'NON-DROP FRAME'}`, '']
-  let at = nominalRate(rate) * 3600
-  if (canDropFrames(rate)) at = hourOne(rate)
+  const dropFrame = dropsFrames(clips[0]!)
+  const lines = [`TITLE: ${oneLine(title)}`, `FCM: ${dropFrame ? 'DROP FRAME' : 'NON-DROP FRAME'}`, '']
+  let at = dropFrame ? hourOne(rate) : nominalRate(rate) * 3600
   for (const [i, clip] of clips.entries()) {
     const { start, length } = framesOf(clip)
     const onTimeline = Math.max(1, frameAt(length / (clip.rate.over / clip.rate.under), rate))
     const source = [clip.startFrame + start, clip.startFrame + start + length].map((frame) =>
-      timecode(frame, clip.rate),
+      timecode(frame, clip.rate, dropsFrames(clip)),
     )
-    const record = [at, at + onTimeline].map((frame) => timecode(frame, rate))
+    const record = [at, at + onTimeline].map((frame) => timecode(frame, rate, dropFrame))
+    const peak = Math.min(onTimeline - 1, frameAt(Math.max(0, clip.t - clip.from), rate))
     lines.push(`${String(i + 1).padStart(3, '0')}  AX       V     C        ${[...source, ...record].join(' ')}`)
     lines.push(`* FROM CLIP NAME: ${oneLine(basename(clip.path))}`, `* SOURCE FILE: ${oneLine(clip.path)}`)
-    lines.push(
-      `* LOC: ${timecode(at + Math.max(0, frameAt(clip.t, clip.rate) - start), rate)} YELLOW  ${oneLine(clip.name)}`,
-      '',
-    )
+    lines.push(`* LOC: ${timecode(at + peak, rate, dropFrame)} YELLOW  ${oneLine(clip.name)}`, '')
     at += onTimeline
   }
   return lines.join('\n')
@@ -186,7 +196,7 @@ const fcpxml = (title: string, clips: readonly Clip[]): string => {
     '<!DOCTYPE fcpxml>',
     '<fcpxml version="1.10">',
     `<resources>${[...formatLines, ...assetLines].join('')}</resources>`,
-    `<library><event name="vidgrep"><project name="${xml(title)}"><sequence format="${formatOf(clips[0]!)}" duration="${time(at, rate)}" tcStart="0s" tcFormat="${canDropFrames(rate) ? 'DF' : 'NDF'}"><spine>`,
+    `<library><event name="vidgrep"><project name="${xml(title)}"><sequence format="${formatOf(clips[0]!)}" duration="${time(at, rate)}" tcStart="0s" tcFormat="${dropsFrames(clips[0]!) ? 'DF' : 'NDF'}"><spine>`,
     ...spine,
     '</spine></sequence></project></event></library>',
     '</fcpxml>',
@@ -208,7 +218,9 @@ const xml = (text: string): string =>
 const csv = (_title: string, clips: readonly Clip[]): string => {
   const rows = clips.map((clip) => {
     const { start, length } = framesOf(clip)
-    const codes = [start, start + length].map((frame) => timecode(clip.startFrame + frame, clip.rate))
+    const codes = [start, start + length].map((frame) =>
+      timecode(clip.startFrame + frame, clip.rate, dropsFrames(clip)),
+    )
     return [
       clip.path,
       clip.name,

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import sharp from 'sharp'
 import { UsageError, VidgrepError } from '../errors.ts'
 import { frame } from '../video/still.ts'
 import { fromPicture, jpegOptions } from './box.ts'
+import { clipsOf, type MissingMoment } from './clips.ts'
+import { exportClips, exportFormatOf, exportMarks } from './exports.ts'
 import { contactSheet, drawMoment, pictureName, type SheetEntry, type ShownMoment } from './pictures.ts'
 
 /** Nothing could be written there: no permission, no space, or another fault of the disk. */
@@ -31,17 +33,20 @@ export type Outputs = {
   readonly pictures?: string
   /** File for one JPEG of all moments. */
   readonly sheet?: string
+  /** File for the moments as an editing program reads them. */
+  readonly export?: string
 }
 
 /**
- * Makes sure that pictures can be written to these places, so that nothing is decoded in vain.
+ * Makes sure that these places can be written to, so that nothing is decoded in vain.
  *
- * @throws UsageError for an ending that is no picture's, a folder that does not exist, or a file of another kind
+ * @throws UsageError for an ending of an unknown format, a folder that does not exist, or a file of another kind
  * @throws OutputError for a place that cannot be written to
  */
-export const checkOutputs = async ({ frame, pictures, sheet }: Outputs): Promise<void> => {
-  if (frame !== undefined) await checkFile(frame, formatOf(frame, endings))
-  if (sheet !== undefined) await checkFile(sheet, formatOf(sheet, jpegEndings))
+export const checkOutputs = async ({ frame, pictures, sheet, export: exported }: Outputs): Promise<void> => {
+  if (frame !== undefined) await checkFile(frame, pictureKind(formatOf(frame, endings)))
+  if (sheet !== undefined) await checkFile(sheet, pictureKind(formatOf(sheet, jpegEndings)))
+  if (exported !== undefined) await checkFile(exported, exportKind(exported))
   if (pictures !== undefined) await makeFolder(pictures)
 }
 
@@ -57,19 +62,20 @@ export const writeFrame = async (
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<void> => {
   const format = formatOf(file, endings)
-  await checkFile(file, format)
+  const kind = pictureKind(format)
+  await checkFile(file, kind)
   const picture = await frame(video, timestampSeconds, options)
   const data = await fromPicture(picture)
     [format](format === 'jpeg' ? jpegOptions : {})
     .toBuffer()
-  await writePicture(file, data, format)
+  await writeWhole(file, data, kind)
 }
 
 export type WrittenPictures = {
   /** Moments whose picture was written. */
   readonly written: number
   /** Videos that are gone or damaged: there is no picture of these moments. */
-  readonly missing: readonly { readonly moment: ShownMoment; readonly reason: string }[]
+  readonly missing: readonly MissingMoment[]
 }
 
 /**
@@ -83,7 +89,7 @@ export const writePictures = async (
 ): Promise<WrittenPictures> => {
   await checkOutputs({ pictures, sheet })
   const entries: (SheetEntry & { readonly moment: ShownMoment })[] = []
-  const missing: { moment: ShownMoment; reason: string }[] = []
+  const missing: MissingMoment[] = []
   for (const moment of moments) {
     try {
       entries.push({ moment, picture: await frame(moment.path, moment.t, { signal }) })
@@ -95,11 +101,37 @@ export const writePictures = async (
   }
   if (pictures !== undefined) {
     for (const { moment, picture } of entries) {
-      await writePicture(join(pictures, pictureName(moment)), await drawMoment(picture, moment), 'jpeg')
+      await writeWhole(join(pictures, pictureName(moment)), await drawMoment(picture, moment), pictureKind('jpeg'))
     }
   }
-  if (sheet !== undefined) await writePicture(sheet, await contactSheet(query, entries), 'jpeg')
+  if (sheet !== undefined) await writeWhole(sheet, await contactSheet(query, entries), pictureKind('jpeg'))
   return { written: entries.length, missing }
+}
+
+export type ExportedMoments = {
+  /** Moments in the file; where there is none, no file is written. */
+  readonly written: number
+  /** Videos that are gone or damaged: these moments are left out. */
+  readonly missing: readonly MissingMoment[]
+}
+
+/**
+ * Writes moments as clips for an editing program; the ending of `file` says in which format: .edl, .otio, .fcpxml, .csv.
+ *
+ * @throws UsageError, OutputError as {@link checkOutputs}
+ */
+export const exportMoments = async (
+  found: { readonly query: string; readonly moments: readonly ShownMoment[] },
+  file: string,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<ExportedMoments> => {
+  const format = exportFormatOf(file)
+  await checkOutputs({ export: file })
+  const { clips, missing } = await clipsOf(found, options)
+  if (clips.length > 0) {
+    await writeWhole(file, Buffer.from(exportClips(format, found.query, clips)), exportKind(file))
+  }
+  return { written: clips.length, missing }
 }
 
 const formatOf = (file: string, allowed: typeof endings): Format => {
@@ -121,21 +153,47 @@ const makeFolder = async (folder: string): Promise<void> => {
 }
 
 /** What stands there already may be replaced by its like, and by nothing else. */
-const checkFile = async (file: string, format: Format): Promise<void> => {
+const checkFile = async (file: string, { name, includes }: Kind): Promise<void> => {
   try {
     await access(dirname(file), constants.W_OK)
     const found = await stat(file)
     if (found.isDirectory()) {
       throw new UsageError(`Expected a file to write, got a folder: ${file}`, { remedy: 'Name a file in it' })
     }
-    if (found.isFile() && (found.size === 0 || (await isPicture(file, format)))) return
+    if (found.isFile() && (found.size === 0 || (await includes(file)))) return
   } catch (cause) {
     if (isMissing(cause) && (await isFolder(dirname(file)))) return
     throw cause instanceof VidgrepError ? cause : cannotWrite(file, cause)
   }
-  throw new UsageError(`${file} exists and is not a ${format.toUpperCase()} picture: it is not overwritten`, {
+  throw new UsageError(`${file} exists and is not ${name}: it is not overwritten`, {
     remedy: 'Choose another name, or remove the file first',
   })
+}
+
+/** What may take the place of a file: its like. `name` as it is called in a message. */
+type Kind = { readonly name: string; readonly includes: (file: string) => Promise<boolean> }
+
+const pictureKind = (format: Format): Kind => ({
+  name: `a ${format.toUpperCase()} picture`,
+  includes: (file) => isPicture(file, format),
+})
+
+const exportKind = (file: string): Kind => {
+  const format = exportFormatOf(file)
+  return {
+    name: format === 'csv' ? 'a CSV of moments' : `of the format ${format.toUpperCase()}`,
+    includes: async (found) => exportMarks[format].test(await beginningOf(found)),
+  }
+}
+
+const beginningOf = async (file: string): Promise<string> => {
+  const opened = await open(file)
+  try {
+    const { buffer, bytesRead } = await opened.read(Buffer.alloc(4096), 0, 4096, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await opened.close()
+  }
 }
 
 const isPicture = async (file: string, format: Format): Promise<boolean> => {
@@ -146,9 +204,9 @@ const isPicture = async (file: string, format: Format): Promise<boolean> => {
   return found?.format === (format === 'avif' ? 'heif' : format)
 }
 
-/** Beside its place and then renamed: nobody sees half a picture, and a full disk spoils none that was there. */
-const writePicture = async (file: string, data: Uint8Array, format: Format): Promise<void> => {
-  await checkFile(file, format)
+/** Beside its place and then renamed: nobody sees half a file, and a full disk spoils none that was there. */
+const writeWhole = async (file: string, data: Uint8Array, kind: Kind): Promise<void> => {
+  await checkFile(file, kind)
   const target = await realpath(file).catch(() => file)
   const unfinished = join(dirname(target), `.vidgrep-${randomUUID()}`)
   try {

@@ -23,7 +23,7 @@ const tolerance = 0.0005
 export const frameRateOf = (framesASecond: number): FrameRate => {
   if (!(framesASecond > 0 && framesASecond <= 1000)) {
     throw new UsageError(`Expected a frame rate above 0 and up to 1000, got ${framesASecond}`, {
-      remedy: 'Give the rate of the timeline, for instance --rate 25',
+      remedy: 'Convert the video to a constant frame rate',
     })
   }
   const near = known.find(({ over, under }) => Math.abs(framesASecond / (over / under) - 1) <= tolerance)

@@ -32,6 +32,8 @@ export type StreamInfo = VideoInfo & {
   readonly colorTransfer: string | undefined
   readonly colorPrimaries: string | undefined
   readonly codedHeight: number
+  /** SMPTE time code of the first frame, as the file writes it: "10:00:00:00", with ";" where numbers are dropped. */
+  readonly timecode?: string
   /** Frames a second on average, 0 where unknown. */
   readonly frameRate: number
   /** All frames are shown for about as long. */
@@ -168,7 +170,12 @@ type Stream = Omit<DisplaySource, 'width' | 'height'> & {
   readonly tags?: { readonly rotate?: string; readonly DURATION?: string; readonly [name: string]: string | undefined }
 }
 
-type Format = { readonly format_name?: string; readonly start_time?: string; readonly duration?: string }
+type Format = {
+  readonly format_name?: string
+  readonly start_time?: string
+  readonly duration?: string
+  readonly tags?: { readonly timecode?: string }
+}
 
 type Answer = {
   readonly packets?: readonly ListedPacket[]
@@ -221,6 +228,7 @@ const describe = (
     colorTransfer: known(stream.color_transfer),
     colorPrimaries: known(stream.color_primaries),
     codedHeight: stream.height,
+    timecode: [stream, format, ...streams].find(({ tags }) => tags?.timecode)?.tags?.timecode,
     frameRate,
     isSteady: frameRate >= steadiness * fraction(stream.r_frame_rate),
     endSeconds: end === undefined ? undefined : fromStart(end, clockStart),

@@ -46,6 +46,17 @@ test('an EDL counts from the time code that the file begins with', () => {
   expect(exportClips('edl', 'x', [clip({ startFrame })])).toContain(' 10:00:10:00 10:00:12:00 01:00:00:00 01:00:02:00')
 })
 
+test('an EDL counts 29.97 without dropping where the file does, and marks the peak at the rate of the timeline', () => {
+  const rate = frameRateOf(29.97)
+  const startFrame = framesOfTimecode('10:00:00:00', rate)!
+  const own = clip({ rate, startFrame, dropFrame: false, from: 0, to: 2, t: 1 })
+  const text = exportClips('edl', 'x', [own])
+  expect(text).toContain('FCM: NON-DROP FRAME\n')
+  expect(text).toMatch(/ 10:00:00:00 10:00:02:00 01:00:00:00 01:00:02:00$/m)
+  const mixed = exportClips('edl', 'x', [clip(), clip({ rate: frameRateOf(50) })])
+  expect([...mixed.matchAll(/LOC: (\S+)/g)].map(([, code]) => code)).toEqual(['01:00:01:00', '01:00:03:00'])
+})
+
 test('an EDL names file and query, each in one line', () => {
   const text = exportClips('edl', 'two\nlines', [clip({ name: 'a\nb' })])
   expect(text).toContain('TITLE: two lines\nFCM: NON-DROP FRAME\n')

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { checkOutputs, writeFrame, writePictures } from '../../src/render/output.ts'
+import { checkOutputs, exportMoments, writeFrame, writePictures } from '../../src/render/output.ts'
 import { clip, temporaryFolder } from '../ingest/indexing.ts'
 
 let folder: string
@@ -98,5 +98,47 @@ describe('what is written', () => {
   it('is nothing at all where an error is no fault of a video', async () => {
     const moments = [{ ...moment, t: Number.NaN }]
     await expect(writePictures({ query: 'x', moments }, { pictures: folder })).rejects.toThrow(/time in seconds/)
+  })
+})
+
+describe('a file for an editor', () => {
+  const found = { query: 'a cat', moments: [moment] }
+
+  it.each(['x.edl', 'x.otio', 'x.fcpxml', 'x.csv'])('takes the place of its like alone: %s', async (name) => {
+    const file = join(folder, name)
+    expect(await exportMoments({ ...found, moments: [] }, file)).toEqual({ written: 0, missing: [] })
+    expect(await readdir(folder)).toEqual([])
+    expect(await exportMoments(found, file)).toEqual({ written: 1, missing: [] })
+    const first = await readFile(file, 'utf8')
+    expect(await exportMoments({ ...found, query: 'a dog' }, file)).toMatchObject({ written: 1 })
+    expect(await readFile(file, 'utf8')).toBe(first.replaceAll('a cat', 'a dog'))
+    expect(await readdir(folder)).toEqual([name])
+    await writeFile(file, 'name,phone\r\n')
+    await expect(exportMoments(found, file)).rejects.toThrow(/it is not overwritten/)
+    expect(await readFile(file, 'utf8')).toBe('name,phone\r\n')
+  })
+
+  it('is never called like a video', async () => {
+    await expect(checkOutputs({ export: join(folder, 'x.mp4') })).rejects.toThrow(/ends in \.edl.*got .*x\.mp4/)
+  })
+
+  it('leaves out what is gone, and is not written where all is', async () => {
+    const gone = { ...moment, path: join(folder, 'gone.mp4') }
+    const file = join(folder, 'x.edl')
+    const missing = [{ moment: gone, reason: expect.stringMatching(/gone\.mp4/) }]
+    expect(await exportMoments({ ...found, moments: [gone] }, file)).toEqual({ written: 0, missing })
+    expect(await readdir(folder)).toEqual([])
+    expect(await exportMoments({ ...found, moments: [gone, moment] }, file)).toEqual({ written: 1, missing })
+  })
+
+  it('gives a single frame a second around it, within the file', async () => {
+    const file = join(folder, 'x.csv')
+    const moments = [0.1, 1].map((t) => ({ ...moment, t, from: t, to: t }))
+    await exportMoments({ ...found, moments }, file)
+    const rows = (await readFile(file, 'utf8')).trim().split('\r\n').slice(1)
+    expect(rows.map((row) => row.split(',').slice(3, 6))).toEqual([
+      ['0.100', '0.000', '1.000'],
+      ['1.000', '0.500', '1.500'],
+    ])
   })
 })

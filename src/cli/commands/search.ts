@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   checkOutputs,
   defaultModelName,
+  exportMoments,
   folders,
   formatSpan,
   type Moment,
@@ -58,6 +59,11 @@ export const searchCommand = defineCommand({
       describe: 'Folder for a picture of each moment with its patch outlined',
     },
     sheet: { type: 'string', requiresArg: true, describe: 'File for one JPEG of all moments' },
+    export: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'File for the moments as clips: .edl, .otio, .fcpxml or .csv',
+    },
     ...storeOptions,
     ...modelOption,
     ...deviceOption,
@@ -70,9 +76,10 @@ export const searchCommand = defineCommand({
       .example('$0 search a red car -n 20 --path "2024/**"', 'more of them, from some videos only')
       .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet'),
   run: async (
-    { query, n, likely, strictness, threshold, filter, gap, path, after, before, pictures, sheet, json, ...args },
+    { query, n, likely, strictness, threshold, filter, gap, path, after, before, json, ...args },
     { signal },
   ) => {
+    const { pictures, sheet, export: exported } = args
     const options = {
       n,
       likely,
@@ -88,7 +95,7 @@ export const searchCommand = defineCommand({
       signal,
     }
     const wantsPictures = pictures !== undefined || sheet !== undefined
-    if (wantsPictures) await checkOutputs({ pictures, sheet })
+    if (wantsPictures || exported !== undefined) await checkOutputs({ pictures, sheet, export: exported })
     const found = await withIndex(args, async (index) => {
       const found = await index.search(query.join(' '), options)
       if (json) return found
@@ -97,14 +104,23 @@ export const searchCommand = defineCommand({
       return found
     })
     if (json) printJson(toJson(found))
-    if (!wantsPictures) return exitCodes.done
-
-    const { written, missing } = await writePictures(found, { pictures, sheet, signal })
-    for (const { moment, reason } of missing) warn(`No picture of ${moment.path}: ${reason}`)
     const say = json ? warn : print
-    if (pictures !== undefined) say(`${written} ${written === 1 ? 'picture' : 'pictures'} in ${pictures}`)
-    if (sheet !== undefined) say(`Contact sheet: ${sheet}`)
-    return missing.length > 0 ? exitCodes.someFailed : exitCodes.done
+    let someFailed = false
+    if (wantsPictures) {
+      const { written, missing } = await writePictures(found, { pictures, sheet, signal })
+      for (const { moment, reason } of missing) warn(`No picture of ${moment.path}: ${reason}`)
+      if (pictures !== undefined) say(`${written} ${written === 1 ? 'picture' : 'pictures'} in ${pictures}`)
+      if (sheet !== undefined) say(`Contact sheet: ${sheet}`)
+      someFailed = missing.length > 0
+    }
+    if (exported !== undefined) {
+      const { written, missing } = await exportMoments(found, exported, { signal })
+      for (const { moment, reason } of missing) warn(`Not exported, ${moment.path}: ${reason}`)
+      if (written > 0) say(`${written} ${written === 1 ? 'moment' : 'moments'} in ${exported}`)
+      else warn(`No moments to export: ${exported} was not written`)
+      someFailed ||= missing.length > 0
+    }
+    return someFailed ? exitCodes.someFailed : exitCodes.done
   },
 })
 
