@@ -9,11 +9,13 @@ import type { IngestOptions } from './ingest/ingest.ts'
 import type { SamplingOptions } from './ingest/sampling.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
+import type { Curve, CurveOptions } from './search/curve.ts'
+import type { Scenes } from './search/scenes.ts'
 import type { SearchOptions, SearchResult } from './search/search.ts'
 import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import type { MigrationStep } from './store/schema.ts'
-import type { Store, VideoRecord } from './store/store.ts'
+import type { CallOptions, Store, VideoRecord } from './store/store.ts'
 import type { Frame, FramesOptions } from './video/video.ts'
 
 export type { OpenIndexOptions } from './collection.ts'
@@ -33,6 +35,8 @@ export type { Model } from './models/model.ts'
 export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
 export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
+export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
+export type { Scene, Scenes } from './search/scenes.ts'
 export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
 export { type Device, type DeviceChoice, deviceChoices, folders, type SettingsOptions } from './settings.ts'
 export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
@@ -58,6 +62,8 @@ export type Videos = {
   remove(paths: readonly string[]): Promise<readonly RemovedPlaces[]>
   /** Forgets files that are gone, and the videos that lie nowhere else. */
   prune(options?: PruneOptions): Promise<readonly string[]>
+  /** Where what a video shows changes; see {@link Scene}. `video`: its path, the end of it, or its fingerprint. */
+  scenes(video: string, options?: CallOptions): Promise<Scenes>
   close(): Promise<void>
 }
 
@@ -70,6 +76,8 @@ export type Index = Videos & {
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
   /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
   search(query: string, options?: SearchOptions): Promise<SearchResult>
+  /** How well every sampled frame of a video fits a query. `video`: its path, the end of it, or its fingerprint. */
+  curve(query: string, video: string, options?: CurveOptions): Promise<Curve>
 }
 
 /**
@@ -121,6 +129,10 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
       const { search } = await import('./search/search.ts')
       return search(collection, query, options)
     },
+    curve: async (query, video, options) => {
+      const { curve } = await import('./search/curve.ts')
+      return curve(collection, query, video, options)
+    },
   }
 }
 
@@ -146,6 +158,7 @@ const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => 
   videos: async () => existing().records(),
   remove: async (paths) => (await import('./ingest/forget.ts')).forget(existing(), paths),
   prune: async (options = {}) => (await import('./ingest/forget.ts')).prune(existing(), options),
+  scenes: async (video, options) => (await import('./search/scenes.ts')).scenes(existing(), video, options),
   close,
 })
 
@@ -179,6 +192,9 @@ export const writePictures = lazy(async () => (await import('./render/output.ts'
 
 /** Writes what a search found as clips for an editing program: .edl, .otio, .fcpxml or .csv. */
 export const exportMoments = lazy(async () => (await import('./render/output.ts')).exportMoments)
+
+/** Writes a curve as a picture: .svg or .png. */
+export const writeCurve = lazy(async () => (await import('./render/output.ts')).writeCurve)
 
 /** Makes sure that these places can be written to, before any work is done for them. */
 export const checkOutputs = lazy(async () => (await import('./render/output.ts')).checkOutputs)

@@ -14,6 +14,7 @@ import { type Context, type ExitCode, exitCodes, run } from './run.ts'
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   index: async () => (await import('./commands/index.ts')).indexCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
+  scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
   remove: async () => (await import('./commands/remove.ts')).removeCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,

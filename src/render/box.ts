@@ -5,8 +5,10 @@ import type { Picture } from '../video/video.ts'
 /** What pictures show of a moment. Times are seconds from the start of the file, as players count them. */
 export type ShownMoment = {
   readonly rank: number
-  /** 100 · cosine similarity. */
-  readonly score: number
+  /** 100 · cosine similarity; scenes have none. */
+  readonly score?: number
+  /** What an export calls it; the query if there is none. */
+  readonly name?: string
   readonly path: string
   /** Of the frame that is shown. */
   readonly t: number
@@ -18,6 +20,9 @@ export type ShownMoment = {
 
 /** Colour of a moment's box, and of what stands out on the contact sheet. */
 export const accentColour = '#ffc53d'
+
+/** Of contact sheets and plots. */
+export const colours = { page: '#16181d', panel: '#0b0c0f', text: '#f2f4f8', quiet: '#a3abb8' }
 
 /** How all pictures are written: colour at full resolution, or the thin box would fray. */
 export const jpegOptions = { quality: 90, chromaSubsampling: '4:4:4' } as const

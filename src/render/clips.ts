@@ -36,14 +36,14 @@ export const clipsOf = async (
   return { clips, missing }
 }
 
-const clipOf = (query: string, { path, t, from, to, score }: ShownMoment, info: StreamInfo): Clip => {
+const clipOf = (query: string, { path, t, from, to, score, name = query }: ShownMoment, info: StreamInfo): Clip => {
   const { width, height, frameRate, timecode = '', startSeconds, durationSeconds } = info
   const rate = frameRateOf(frameRate)
   const endSeconds = durationSeconds === undefined ? undefined : startSeconds + durationSeconds
   const startFrame = framesOfTimecode(timecode, rate)
   return {
     ...(to > from ? { from, to } : around(t, endSeconds)),
-    ...{ path, t, score, rate, width, height, name: query },
+    ...{ path, t, score, rate, width, height, name },
     startFrame: startFrame ?? 0,
     dropFrame: canDropFrames(rate) && (startFrame === undefined || /[;.]/.test(timecode)),
     durationSeconds: endSeconds ?? Math.max(t, to) + shortestSeconds,

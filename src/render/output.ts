@@ -8,7 +8,15 @@ import { frame } from '../video/still.ts'
 import { fromPicture, jpegOptions } from './box.ts'
 import { clipsOf, type MissingMoment } from './clips.ts'
 import { exportClips, exportFormatOf, exportMarks } from './exports.ts'
-import { contactSheet, drawMoment, pictureName, type SheetEntry, type ShownMoment } from './pictures.ts'
+import {
+  contactSheet,
+  drawMoment,
+  pictureName,
+  type SheetEntry,
+  type SheetOptions,
+  type ShownMoment,
+} from './pictures.ts'
+import type { PlottedCurve } from './plot.ts'
 
 /** Nothing could be written there: no permission, no space, or another fault of the disk. */
 export class OutputError extends VidgrepError {
@@ -33,6 +41,8 @@ export type Outputs = {
   readonly pictures?: string
   /** File for one JPEG of all moments. */
   readonly sheet?: string
+  /** File for the plot of a curve: .svg or .png. */
+  readonly curve?: string
   /** File for the moments as an editing program reads them. */
   readonly export?: string
 }
@@ -43,9 +53,10 @@ export type Outputs = {
  * @throws UsageError for an ending of an unknown format, a folder that does not exist, or a file of another kind
  * @throws OutputError for a place that cannot be written to
  */
-export const checkOutputs = async ({ frame, pictures, sheet, export: exported }: Outputs): Promise<void> => {
+export const checkOutputs = async ({ frame, pictures, sheet, curve, export: exported }: Outputs): Promise<void> => {
   if (frame !== undefined) await checkFile(frame, pictureKind(formatOf(frame, endings)))
   if (sheet !== undefined) await checkFile(sheet, pictureKind(formatOf(sheet, jpegEndings)))
+  if (curve !== undefined) await checkFile(curve, curveKind(curve))
   if (exported !== undefined) await checkFile(exported, exportKind(exported))
   if (pictures !== undefined) await makeFolder(pictures)
 }
@@ -71,6 +82,8 @@ export const writeFrame = async (
   await writeWhole(file, data, kind)
 }
 
+type WriteOptions = { readonly signal?: AbortSignal }
+
 export type WrittenPictures = {
   /** Moments whose picture was written. */
   readonly written: number
@@ -85,7 +98,7 @@ export type WrittenPictures = {
  */
 export const writePictures = async (
   { query, moments }: { readonly query: string; readonly moments: readonly ShownMoment[] },
-  { pictures, sheet, signal }: Pick<Outputs, 'pictures' | 'sheet'> & { readonly signal?: AbortSignal },
+  { pictures, sheet, signal, of }: Pick<Outputs, 'pictures' | 'sheet'> & WriteOptions & Pick<SheetOptions, 'of'>,
 ): Promise<WrittenPictures> => {
   await checkOutputs({ pictures, sheet })
   const entries: (SheetEntry & { readonly moment: ShownMoment })[] = []
@@ -104,7 +117,7 @@ export const writePictures = async (
       await writeWhole(join(pictures, pictureName(moment)), await drawMoment(picture, moment), pictureKind('jpeg'))
     }
   }
-  if (sheet !== undefined) await writeWhole(sheet, await contactSheet(query, entries), pictureKind('jpeg'))
+  if (sheet !== undefined) await writeWhole(sheet, await contactSheet(query, entries, { of }), pictureKind('jpeg'))
   return { written: entries.length, missing }
 }
 
@@ -132,6 +145,25 @@ export const exportMoments = async (
     await writeWhole(file, Buffer.from(exportClips(format, found.query, clips)), exportKind(file))
   }
   return { written: clips.length, missing }
+}
+
+/**
+ * Plots a curve; the ending of `file` says as what: .svg or .png.
+ *
+ * @throws UsageError, OutputError as {@link checkOutputs}
+ */
+export const writeCurve = async (file: string, curve: PlottedCurve): Promise<void> => {
+  const kind = curveKind(file)
+  await checkFile(file, kind)
+  const { curvePng, curveSvg } = await import('./plot.ts')
+  await writeWhole(file, isSvg(file) ? Buffer.from(curveSvg(curve)) : await curvePng(curve), kind)
+}
+
+const isSvg = (file: string): boolean => extname(file).toLowerCase() === '.svg'
+
+const curveKind = (file: string): Kind => {
+  if (!isSvg(file)) return pictureKind(formatOf(file, { '.svg': 'png', '.png': 'png' }))
+  return { name: 'an SVG', includes: async (found) => /<svg\b/.test(await beginningOf(found)) }
 }
 
 const formatOf = (file: string, allowed: typeof endings): Format => {

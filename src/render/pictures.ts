@@ -24,7 +24,7 @@ const mostNameBytes = 120
  */
 export const pictureName = ({ rank, score, path, t }: Omit<ShownMoment, 'from' | 'to' | 'box'>): string => {
   const time = formatTimestamp(t).replaceAll(':', '-')
-  return `${String(rank).padStart(2, '0')}_${score.toFixed(2)}_${safeName(parse(path).name)}_${time}.jpg`
+  return `${String(rank).padStart(2, '0')}_${score === undefined ? '' : `${score.toFixed(2)}_`}${safeName(parse(path).name)}_${time}.jpg`
 }
 
 /** No separators, no control or direction characters, nothing that Windows or a shell takes for its own. */

@@ -2,7 +2,7 @@ import sharp, { type OverlayOptions } from 'sharp'
 import { UsageError } from '../errors.ts'
 import { formatSpan } from '../video/timestamp.ts'
 import type { Picture } from '../video/video.ts'
-import { accentColour, boxOverlay, fromPicture, jpegOptions, type ShownMoment } from './box.ts'
+import { accentColour, boxOverlay, colours, fromPicture, jpegOptions, type ShownMoment } from './box.ts'
 import { renderLine, type TextPicture, type TextStyle } from './text.ts'
 
 export type SheetEntry = {
@@ -14,6 +14,8 @@ export type SheetEntry = {
 export type SheetOptions = {
   /** Thumbnails side by side. @default 3, more from 10 moments on, fewer where there are fewer */
   readonly columns?: number
+  /** What the pictures are, for the line below the title. @default 'moment' */
+  readonly of?: 'moment' | 'scene'
 }
 
 /** In pixels. */
@@ -27,8 +29,6 @@ const cell = { width: thumbnail.width, height: thumbnail.height + captionHeight 
 
 /** A JPEG can be no higher. */
 const mostHeight = 65_500
-
-const colours = { page: '#16181d', panel: '#0b0c0f', text: '#f2f4f8', quiet: '#a3abb8' }
 
 const styles = {
   title: { size: 28, weight: 'bold', colour: colours.text },
@@ -51,13 +51,13 @@ const styles = {
 export const contactSheet = async (
   query: string,
   entries: readonly SheetEntry[],
-  { columns = defaultColumns(entries.length) }: SheetOptions = {},
+  { columns = defaultColumns(entries.length), of = 'moment' }: SheetOptions = {},
 ): Promise<Buffer> => {
   const rows = Math.ceil(entries.length / columns)
   const width = 2 * margin + Math.max(1, columns) * (cell.width + gutter) - gutter
   const height = margin + titleHeight + Math.max(0, rows * (cell.height + gutter) - gutter) + margin
   checkSize(columns, width, height)
-  const layers = await titleLayers(query, entries.length, width)
+  const layers = await titleLayers(query, counted(entries.length, of), width)
   for (const [i, entry] of entries.entries()) {
     const left = margin + (i % columns) * (cell.width + gutter)
     const top = margin + titleHeight + Math.floor(i / columns) * (cell.height + gutter)
@@ -85,8 +85,9 @@ const checkSize = (columns: number, width: number, height: number): void => {
   }
 }
 
-const titleLayers = async (query: string, moments: number, width: number): Promise<OverlayOptions[]> => {
-  const count = moments === 0 ? 'no moments' : moments === 1 ? '1 moment' : `${moments} moments`
+const counted = (count: number, of: string): string => `${count === 0 ? 'no' : count} ${of}${count === 1 ? '' : 's'}`
+
+const titleLayers = async (query: string, count: string, width: number): Promise<OverlayOptions[]> => {
   const title = await renderLine(query, styles.title, width - 2 * margin)
   const subtitle = await renderLine(count, styles.subtitle, width - 2 * margin)
   return [...atBaseline(title, margin, margin + 36), ...atBaseline(subtitle, margin, margin + 64)]
@@ -101,7 +102,7 @@ const captionLayers = async (
   const second = first + 24
   const rankPicture = await renderLine(String(rank), styles.rank, cell.width)
   const timePicture = await renderLine(formatSpan({ from, to }), styles.time, cell.width)
-  const scorePicture = await renderLine(score.toFixed(2), styles.score, cell.width)
+  const scorePicture = await renderLine(score?.toFixed(2) ?? '', styles.score, cell.width)
   const namePicture = await renderLine(fileName(path), styles.name, cell.width, 'both-ends')
   return [
     ...atBaseline(rankPicture, left, first),

@@ -119,20 +119,20 @@ export const search = async (searched: Searched, query: string, options: SearchO
   return { query, model: model.id, collection: store.collection.name, moments, bestScore, cutoff, unknown }
 }
 
-type Scope = {
+export type Scope = {
   /** The videos to search and the path to show of each; `undefined`: all videos. */
   readonly paths: ReadonlyMap<string, string> | undefined
   readonly standard: Standard | undefined
 }
 
-const scopeOf = async (store: Store, { paths: globs, signal }: SearchOptions): Promise<Scope> => {
+export const scopeOf = async (store: Store, { paths: globs, signal }: SearchOptions): Promise<Scope> => {
   if (!globs) return { paths: undefined, standard: standardOf(await recentRecords(store, { signal })) }
   const [{ matchPaths }, records] = await Promise.all([import('../files/paths.ts'), store.records({ signal })])
   const paths = matchPaths(records, globs)
   return { paths, standard: standardOf(records.filter(({ video }) => paths.has(video))) }
 }
 
-const find = async (
+export const find = async (
   store: Store,
   vector: Float32Array,
   { paths, standard }: Scope,
@@ -155,7 +155,7 @@ const find = async (
   return { found, bestScore: best && scoreOf(best) }
 }
 
-const toMoment = (
+export const toMoment = (
   { peak, from, to, hits }: FoundMoment,
   rank: number,
   paths: ReadonlyMap<string, string>,

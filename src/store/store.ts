@@ -97,6 +97,8 @@ export type Collection = {
 export type PointFilter = {
   /** Only these videos (fingerprints). An empty list matches nothing. */
   readonly videos?: readonly string[]
+  /** Only patches of this number; 0: whole frames. */
+  readonly patch?: number
   /** Only points that are seen at or after this time in seconds (`until >= afterSeconds`). */
   readonly afterSeconds?: number
   /** Only points that begin at or before this time in seconds (`t <= beforeSeconds`). */
@@ -112,6 +114,8 @@ export type SearchOptions = {
   /** Most hits wanted. */
   readonly limit: number
   readonly filter?: PointFilter
+  /** Compares with every point that matches, however large the collection: for filters that leave few. */
+  readonly exact?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -136,6 +140,8 @@ export type Store = {
   warmUp?(): Promise<void>
   /** Ids of the points of a video that are durable. */
   pointIds(video: string, options?: CallOptions): Promise<ReadonlySet<string>>
+  /** All points that match, with their vectors, in no order, some at a time. */
+  scan(filter: PointFilter, options?: CallOptions): AsyncGenerator<Point, void>
   /** Vectors by id, for those that exist. */
   vectors(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Float32Array>>
   /** Sets `path` on all points of a video. */

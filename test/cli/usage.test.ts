@@ -5,6 +5,7 @@ import { vidgrep } from './program.ts'
 const commands = [
   'index',
   'search',
+  'scenes',
   'videos',
   'remove',
   'prune',

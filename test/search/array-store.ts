@@ -35,6 +35,9 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
         .sort((a, b) => b.similarity - a.similarity || (a.id < b.id ? -1 : 1))
         .slice(0, limit)
     },
+    scan: async function* (filter) {
+      for (const point of points.values()) if (passes(point, filter)) yield point
+    },
     pointIds: async (video) => new Set(ofVideo(video).map(({ id }) => id)),
     vectors: async (ids) => new Map(ids.flatMap((id) => (points.has(id) ? [[id, points.get(id)!.vector]] : []))),
     setPath: async (video, path) => {
@@ -61,7 +64,8 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
   }
 }
 
-const passes = ({ video, t, until }: Point, filter: PointFilter): boolean =>
+const passes = ({ video, patch, t, until }: Point, filter: PointFilter): boolean =>
+  (filter.patch ?? patch) === patch &&
   (filter.videos?.includes(video) ?? true) &&
   until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
   t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY) &&

@@ -259,6 +259,26 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect(await store.vectors([])).toEqual(new Map())
       })
 
+      test('a scan gives points as they were written, however many', async () => {
+        const points = Array.from({ length: 600 }, (_, i) => samplePoint(i))
+        const store = await filled(points)
+        const found = new Map<string, Point>()
+        for await (const point of store.scan({})) found.set(point.id, point)
+        expect(found.size).toBe(600)
+        for (const { box, ...point } of points) {
+          const { box: foundBox, ...rest } = found.get(point.id)!
+          expect(rest).toEqual(point)
+          for (const [side, fraction] of box.entries()) expect(foundBox[side]).toBeCloseTo(fraction, 6)
+        }
+        for await (const point of store.scan({})) {
+          expect(found.has(point.id)).toBe(true)
+          break
+        }
+        const gone = new AbortController()
+        gone.abort(new Error('enough'))
+        await expect(store.scan({}, { signal: gone.signal }).next()).rejects.toThrow('enough')
+      })
+
       test('points are counted, all of them or those of a video', async () => {
         const store = await filled([1, 2, 3].map((seed) => samplePoint(seed, { video: seed < 3 ? 'a' : 'b' })))
         expect(await store.countPoints()).toBe(3)
@@ -314,9 +334,9 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
     describe('filters', () => {
       const points = [
         samplePoint(1, { video: 'a', t: 0, until: 4 }),
-        samplePoint(2, { video: 'a', t: 5, until: 5 }),
+        samplePoint(2, { video: 'a', t: 5, until: 5, patch: 0 }),
         samplePoint(3, { video: 'b', t: 0.5, until: 0.5 }),
-        samplePoint(4, { video: 'b', t: 9.04, until: 10.04 }),
+        samplePoint(4, { video: 'b', t: 9.04, until: 10.04, patch: 0 }),
         samplePoint(5, { video: 'c', t: 5, until: 5 }),
       ]
       const records = [
@@ -337,6 +357,8 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         ['two videos, one of them twice', { videos: ['a', 'c', 'c'] }, [1, 2, 5]],
         ['an unknown video', { videos: ['z'] }, []],
         ['no video', { videos: [] }, []],
+        ['whole frames', { patch: 0 }, [2, 4]],
+        ['a patch of one video', { patch: 0, videos: ['a'] }, [2]],
         ['after, where a patch stays in view', { afterSeconds: 4 }, [1, 2, 4, 5]],
         ['after, exclusive of what has gone', { afterSeconds: 4.001 }, [2, 4, 5]],
         ['before, inclusive', { beforeSeconds: 0.5 }, [1, 3]],
@@ -371,6 +393,9 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         const ids = await foundIds(store, unitVector(1), { limit: 10, filter })
         expect(new Set(ids)).toEqual(new Set(seeds.map((seed) => points[seed - 1]!.id)))
         expect(ids).toHaveLength(seeds.length)
+        const scanned: string[] = []
+        for await (const { id } of store.scan(filter)) scanned.push(id)
+        expect(scanned.sort()).toEqual([...ids].sort())
       })
 
       test('the limit counts what the filter leaves', async () => {

@@ -64,6 +64,18 @@ export const searchCommand = defineCommand({
       requiresArg: true,
       describe: 'File for the moments as clips: .edl, .otio, .fcpxml or .csv',
     },
+    curve: {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Show how well each frame of this one video fits, by its path or the end of it',
+    },
+    output: {
+      alias: 'o',
+      type: 'string',
+      requiresArg: true,
+      implies: 'curve',
+      describe: 'With --curve: file for the plot, .svg or .png',
+    },
     ...storeOptions,
     ...modelOption,
     ...deviceOption,
@@ -74,7 +86,8 @@ export const searchCommand = defineCommand({
       .positional('query', { type: 'string', array: true, demandOption: true, describe: 'What should be seen' })
       .example('$0 search "a red car"', 'the six best moments')
       .example('$0 search a red car -n 20 --path "2024/**"', 'more of them, from some videos only')
-      .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet'),
+      .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet')
+      .example('$0 search "a red car" --curve a.mp4 -o a.png', 'all along one video'),
   run: async (
     { query, n, likely, strictness, threshold, filter, gap, path, after, before, json, ...args },
     { signal },
@@ -93,6 +106,10 @@ export const searchCommand = defineCommand({
       onTruncated: () => warn('The query is longer than the model reads: only its beginning counts.'),
       onUnknown: () => warn('The model knows no word of this query: its scores mean nothing. Use other words.'),
       signal,
+    }
+    if (args.curve !== undefined) {
+      const { runCurve } = await import('./curve.ts')
+      return runCurve({ query: query.join(' '), video: args.curve, output: args.output, json }, args, options)
     }
     const wantsPictures = pictures !== undefined || sheet !== undefined
     if (wantsPictures || exported !== undefined) await checkOutputs({ pictures, sheet, export: exported })

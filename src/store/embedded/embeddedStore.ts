@@ -19,7 +19,7 @@ import {
 } from '../store.ts'
 import { loadEngine, type OpenTables, storeErrorFrom, tablesIn } from './engine.ts'
 import { collectionsIn, createCollection, type Facts, putFacts, readFacts } from './folder.ts'
-import { is, nearest, pointIdsOf, pointKey, recordFrom, timesOf, vectorsOf, videoKey } from './points.ts'
+import { is, nearest, pointIdsOf, pointKey, recordFrom, scan, timesOf, vectorsOf, videoKey } from './points.ts'
 import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './vectorIndex.ts'
 import { writerIn } from './writer.ts'
 
@@ -135,6 +135,17 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options),
     warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
+    scan: async function* (filter, { signal } = {}) {
+      signal?.throwIfAborted()
+      try {
+        for await (const point of scan((await tables.opened()).points, filter)) {
+          signal?.throwIfAborted()
+          yield point
+        }
+      } catch (error) {
+        throw storeErrorFrom(error, location)
+      }
+    },
     vectors: (ids, options) => read(({ points }) => vectorsOf(points, ids), options),
     countPoints: (video, options) =>
       read(({ points }) => points.countRows(video === undefined ? undefined : is('video', video)), options),

@@ -1,5 +1,5 @@
 import type { Table } from '@lancedb/lancedb'
-import type { Hit, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
+import type { Hit, Point, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
 import { vectorIndex } from './vectorIndex.ts'
 
 /*
@@ -68,9 +68,10 @@ const ask = async (
 const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
-const condition = ({ videos, afterSeconds, beforeSeconds, outside = [] }: PointFilter): string | undefined => {
+const condition = ({ videos, patch, afterSeconds, beforeSeconds, outside = [] }: PointFilter): string | undefined => {
   if (videos?.length === 0) return undefined
   const parts = videos ? [oneOf('video', videos)] : []
+  if (patch !== undefined) parts.push(`patch = ${number(patch)}`)
   if (afterSeconds !== undefined) parts.push(`until >= ${number(afterSeconds)}`)
   if (beforeSeconds !== undefined) parts.push(`t <= ${number(beforeSeconds)}`)
   for (const { video, from, to } of outside)
@@ -111,6 +112,21 @@ export const vectorsOf = async (points: Table, ids: readonly string[]): Promise<
     }
   }
   return found
+}
+
+/** All points that match, batch by batch. */
+export async function* scan(points: Table, filter: PointFilter): AsyncGenerator<Point, void> {
+  const where = condition(filter)
+  if (where === undefined) return
+  const query = points.query().select(['id', 'video', 'path', 't', 'until', 'patch', 'box', 'vector'])
+  for await (const batch of where ? query.where(where) : query) {
+    for (const row of batch) {
+      const { id, video, path, t, until, patch, box, vector } = row!
+      const [x = 0, y = 0, width = 0, height = 0] = box as Iterable<number>
+      // A copy: the engine's memory holds the whole batch.
+      yield { id, video, path, t, until, patch, box: [x, y, width, height], vector: vector.toArray().slice() }
+    }
+  }
 }
 
 /** Of all points which video they are of, and their times in seconds. */

@@ -97,6 +97,13 @@ const inNineDigits = (number: number): number => {
 
 const payloadOf = ({ path, t, patch, until, box, video }: Payload) => ({ path, t, patch, until, box, video })
 
+/** A point as stored; its payload is ours because the collection is. */
+export const pointOf = ({ id, payload, vector }: Schemas['Record']): Point => ({
+  ...payloadOf(payload as unknown as Payload),
+  id: String(id),
+  vector: Float32Array.from(vector as number[]),
+})
+
 /** A point as found; its payload is ours because the collection is. */
 export const hitOf = ({ id, score, payload }: Schemas['ScoredPoint']): Hit => ({
   ...payloadOf(payload as unknown as Payload),
@@ -109,8 +116,12 @@ export const hitOf = ({ id, score, payload }: Schemas['ScoredPoint']): Hit => ({
 export const byScore = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** What has to hold for a point. */
-export const conditionsOf = ({ videos, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
-  must: [...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]), ...during(times)],
+export const conditionsOf = ({ videos, patch, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
+  must: [
+    ...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]),
+    ...(patch === undefined ? [] : [{ key: 'patch', match: { value: patch } }]),
+    ...during(times),
+  ],
   must_not: outside.map(({ video, from, to }) => ({
     must: [{ key: 'video', match: { value: video } }, ...during({ afterSeconds: from, beforeSeconds: to })],
   })),

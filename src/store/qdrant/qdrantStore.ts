@@ -3,7 +3,7 @@ import { beingRemoved, type CallOptions, type OpenStore, type Store } from '../s
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo, collectionOf } from './collections.ts'
 import { catchUp, findOrCreate } from './migrations.ts'
-import { ofVideo, scroll, writePoints } from './points.ts'
+import { conditionsOf, ofVideo, pointOf, scroll, writePoints } from './points.ts'
 import { changeRecord, deleteRecord, readRecord, readRecords } from './records.ts'
 import { type Searcher, searcher } from './search.ts'
 
@@ -57,7 +57,10 @@ export const openQdrantStore = async (
   }
 }
 
-type PointCalls = Pick<Store, 'pointIds' | 'vectors' | 'setPath' | 'deletePoints' | 'deleteVideo' | 'countPoints'>
+type PointCalls = Pick<
+  Store,
+  'pointIds' | 'scan' | 'vectors' | 'setPath' | 'deletePoints' | 'deleteVideo' | 'countPoints'
+>
 
 const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
   pointIds: async (video, { signal } = {}) => {
@@ -65,6 +68,11 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     const request = { filter: ofVideo(video), limit: idPage, with_payload: false }
     for await (const { id } of scroll(qdrant, name, request, { signal })) ids.add(String(id))
     return ids
+  },
+  scan: async function* (filter, { signal } = {}) {
+    if (filter.videos?.length === 0) return
+    const request = { filter: conditionsOf(filter), limit: vectorPage, with_payload: true, with_vector: true }
+    for await (const point of scroll(qdrant, name, request, { signal })) yield pointOf(point)
   },
   vectors: (ids, { signal } = {}) => readVectors(qdrant, name, ids, { signal }),
   setPath: async (video, path, { signal } = {}) => {

@@ -49,10 +49,10 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
   }
   return {
     isExact,
-    search: async (vector, { limit, filter = {}, signal }) => {
+    search: async (vector, { limit, filter = {}, exact: asked = false, signal }) => {
       if (limit < 1 || filter.videos?.length === 0) return []
       const request = { query: numbersOf(vector), filter: conditionsOf(filter) }
-      const exact = await isExact({ signal })
+      const exact = asked || (await isExact({ signal }))
       const best = (count: number) => ask(qdrant, name, { ...request, ...paramsFor(exact, count) }, { signal })
       return untied(best, limit)
     },

@@ -1,0 +1,70 @@
+import { resolve } from 'node:path'
+import { UsageError } from '../errors.ts'
+import { matchPaths } from '../files/paths.ts'
+import type { CallOptions, Point, Store, VideoRecord } from '../store/store.ts'
+
+export type FoundVideo = { readonly record: VideoRecord; readonly path: string }
+
+/**
+ * The one video that is meant by a fingerprint, a path, or the end of one.
+ * @throws UsageError if there is none, or several
+ */
+export const videoNamed = async (
+  store: Pick<Store, 'record' | 'records'>,
+  video: string,
+  { signal }: CallOptions,
+): Promise<FoundVideo> => {
+  const known = video === '' ? undefined : await store.record(video, { signal })
+  if (known?.files[0]) return { record: known, path: known.files[0].path }
+  const records = await store.records({ signal })
+  const path = resolve(video)
+  const exact = records.find(({ files }) => files.some((file) => file.path === path))
+  if (exact) return { record: exact, path }
+  const matching = [...matchPaths(records, [video])]
+  if (matching.length === 1) {
+    const [[found, at]] = matching as [[string, string]]
+    return { record: records.find((record) => record.video === found)!, path: at }
+  }
+  if (matching.length === 0) {
+    throw new UsageError(`No video of the collection lies at ${video}`, { remedy: 'See what there is: vidgrep videos' })
+  }
+  const some = matching.slice(0, 3).map(([, at]) => at)
+  throw new UsageError(
+    `Expected one video, got ${matching.length}: ${some.join(', ')}${matching.length > 3 ? ', …' : ''}`,
+    {
+      remedy: 'Name its whole path',
+    },
+  )
+}
+
+/** A part of a video in seconds; the end is not part of it. */
+export type Window = { readonly from: number; readonly to: number }
+
+/** Seconds of a video that are read at once: 600 whole frames or 17,400 points at one frame a second of 29 patches. */
+const windowSeconds = 600
+
+/** Longer than any video, in seconds: a file's duration may be unknown, or a little short of its last frame. */
+const longestSeconds = 1e7
+
+/** A video in parts that fit into memory, in the order of time. */
+export const windowsOf = ({ durationSeconds = 0 }: VideoRecord): readonly Window[] => {
+  const starts = Array.from(
+    { length: Math.max(1, Math.ceil(durationSeconds / windowSeconds)) },
+    (_, i) => i * windowSeconds,
+  )
+  return starts.map((from, i) => ({ from: i === 0 ? -longestSeconds : from, to: starts[i + 1] ?? longestSeconds }))
+}
+
+/** The whole frames of a video, in the order of time, each from `t` to `until`. None if its grid has no whole frames. */
+export async function* wholeFrames(
+  store: Pick<Store, 'scan'>,
+  record: VideoRecord,
+  { signal }: CallOptions,
+): AsyncGenerator<Point, void> {
+  for (const { from, to } of windowsOf(record)) {
+    const points: Point[] = []
+    const filter = { videos: [record.video], patch: 0, afterSeconds: from, beforeSeconds: to }
+    for await (const point of store.scan(filter, { signal })) if (point.t >= from && point.t < to) points.push(point)
+    yield* points.sort((a, b) => a.t - b.t)
+  }
+}

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { scenes } from '../../src/search/scenes.ts'
+import { pointId } from '../../src/store/point.ts'
+import { putRecord, samplePoint, sampleRecord, unitVector } from '../store/samples.ts'
+import { arrayStore } from './array-store.ts'
+
+/** A video of one frame a second; each letter is something else to see, in lower case a little different. */
+const stored = async (frames: string, patch = 0) => {
+  const store = arrayStore(24)
+  for (const [t, letter] of [...frames].entries()) {
+    if (letter === '_') continue
+    const seed = letter.toLowerCase().charCodeAt(0)
+    const [own, noise] = [unitVector(seed), unitVector(1000 + t)]
+    const mixed = own.map((x, i) => (letter === letter.toLowerCase() ? x + 0.4 * noise[i]! : x))
+    const vector = mixed.map((x) => x / Math.hypot(...mixed))
+    const gap = /^_*/.exec(frames.slice(t + 1))![0].length
+    await store.upsert([
+      samplePoint(0, { id: pointId('v', 'm', t, patch), video: 'v', t, until: t + gap, patch, vector }),
+    ])
+  }
+  await putRecord(store, sampleRecord('v', { frames: frames.length, durationSeconds: frames.length }))
+  return store
+}
+const starts = async (frames: string) => (await scenes(await stored(frames), 'v')).scenes.map(({ from }) => from)
+
+test('a scene begins where three frames differ from the three before', async () => {
+  expect(await starts('aaaaabbbbbaaaa')).toEqual([0, 5, 10])
+  expect(await starts('aaaaaaa')).toEqual([0])
+  expect(await starts('A')).toEqual([0])
+})
+
+test('a frame that stayed the same counts as often as it was seen', async () => {
+  expect(await starts('A_____bB______C_')).toEqual([0, 6, 14])
+  // One strange frame is no scene.
+  expect(await starts('A_____bA______')).toEqual([0])
+})
+
+test('scenes follow each other without a gap, and each has a frame of its own that stands for it', async () => {
+  const found = await scenes(await stored('aaaaaB____c'.padEnd(700, 'c')), 'videos/v.mp4')
+  expect(found).toMatchObject({ path: '/videos/v.mp4', video: 'v', durationSeconds: 700 })
+  expect(found.scenes).toEqual([
+    { number: 1, from: 0, to: 5, t: 2 },
+    { number: 2, from: 5, to: 10, t: 7.5 },
+    { number: 3, from: 10, to: 700, t: 355 },
+  ])
+})
+
+test('a video without whole frames is an error that says what to do', async () => {
+  await expect(scenes(await stored('aaa', 3), 'v')).rejects.toMatchObject({ code: 'usage' })
+})
