@@ -35,6 +35,7 @@ export type { Model } from './models/model.ts'
 export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
 export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
+export type { ClipOptions, WrittenClip } from './render/output.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export type { Scene, Scenes } from './search/scenes.ts'
 export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
@@ -47,6 +48,8 @@ export {
   SchemaTooNewError,
   StoreError,
 } from './store/store.ts'
+export type { ClipMode } from './video/clip.ts'
+export type { PreviewOptions } from './video/preview.ts'
 export { formatSpan, formatTimestamp, parseTimestamp } from './video/timestamp.ts'
 export type { DecodedFrames, Frame, FramesOptions, Picture, VideoInfo, View } from './video/video.ts'
 export { DamagedVideoError } from './video/video.ts'
@@ -186,6 +189,12 @@ export const frame = lazy(async () => (await import('./video/still.ts')).frame)
 
 /** Writes that picture into a file; its ending says in which format. */
 export const writeFrame = lazy(async () => (await import('./render/output.ts')).writeFrame)
+
+/** Writes a stretch of a video into a file: copied where that is exact, else encoded. */
+export const writeClip = lazy(async () => (await import('./render/output.ts')).writeClip)
+
+/** A stretch of a video as every browser plays it, made while it is read: fragmented MP4. */
+export const preview = lazy(async () => (await import('./video/preview.ts')).preview)
 
 /** Writes what a search found as pictures, or as one contact sheet. */
 export const writePictures = lazy(async () => (await import('./render/output.ts')).writePictures)

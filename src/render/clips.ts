@@ -1,8 +1,8 @@
 import { VidgrepError } from '../errors.ts'
 import { type StreamInfo, streamInfo } from '../video/probe.ts'
+import { canDropFrames, countsDropped, frameRateOf, framesOfTimecode } from '../video/timecode.ts'
 import type { ShownMoment } from './box.ts'
 import type { Clip } from './exports.ts'
-import { canDropFrames, frameRateOf, framesOfTimecode } from './timecode.ts'
 
 export type MissingMoment = { readonly moment: ShownMoment; readonly reason: string }
 
@@ -45,7 +45,7 @@ const clipOf = (query: string, { path, t, from, to, score, name = query }: Shown
     ...(to > from ? { from, to } : around(t, endSeconds)),
     ...{ path, t, score, rate, width, height, name },
     startFrame: startFrame ?? 0,
-    dropFrame: canDropFrames(rate) && (startFrame === undefined || /[;.]/.test(timecode)),
+    dropFrame: startFrame === undefined ? canDropFrames(rate) : countsDropped(timecode, rate),
     durationSeconds: endSeconds ?? Math.max(t, to) + shortestSeconds,
   }
 }

@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { UsageError } from '../errors.ts'
-import { canDropFrames, type FrameRate, frameAt, nominalRate, timecode } from './timecode.ts'
+import { canDropFrames, type FrameRate, frameAt, nominalRate, timecode } from '../video/timecode.ts'
 
 /** A stretch of a video as an editor takes it. */
 export type Clip = {

@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { access, mkdir, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, extname, join } from 'node:path'
+import { open, stat, writeFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
 import sharp from 'sharp'
 import { UsageError, VidgrepError } from '../errors.ts'
+import { checkFile, type Kind, makeFolder, replaceFile } from '../files/write.ts'
+import { type CutOptions, containerOf, cut, type MadeClip } from '../video/clip.ts'
+import { probe } from '../video/probe.ts'
 import { frame } from '../video/still.ts'
 import { fromPicture, jpegOptions } from './box.ts'
 import { clipsOf, type MissingMoment } from './clips.ts'
@@ -17,13 +18,6 @@ import {
   type ShownMoment,
 } from './pictures.ts'
 import type { PlottedCurve } from './plot.ts'
-
-/** Nothing could be written there: no permission, no space, or another fault of the disk. */
-export class OutputError extends VidgrepError {
-  constructor(message: string, details: { remedy: string; cause?: unknown }) {
-    super('output', message, details)
-  }
-}
 
 type Format = 'jpeg' | 'png' | 'webp' | 'avif' | 'tiff' | 'gif'
 
@@ -121,6 +115,49 @@ export const writePictures = async (
   return { written: entries.length, missing }
 }
 
+export type ClipOptions = CutOptions & {
+  /** Replace a video that is there. @default false */
+  readonly force?: boolean
+}
+
+export type WrittenClip = MadeClip & { readonly file: string }
+
+/**
+ * Writes a stretch of a video into a file of its own; see {@link cut}.
+ *
+ * @throws UsageError if there is a file already, or the video itself would be overwritten
+ * @throws UsageError, OutputError as {@link checkOutputs}; what {@link cut} throws
+ */
+export const writeClip = async (path: string, { file, force, ...options }: ClipOptions): Promise<WrittenClip> => {
+  containerOf(file)
+  const found = await stat(file).catch(() => undefined)
+  if (found?.isFile() && found.size > 0) {
+    const source = await stat(path).catch(() => undefined)
+    if (source?.ino === found.ino && source.dev === found.dev) {
+      throw new UsageError(`Expected another file than the video itself, got ${file}`, {
+        remedy: 'Choose another name',
+      })
+    }
+    if (!force) {
+      throw new UsageError(`${file} exists: it is not overwritten`, { remedy: 'Choose another name, or add --force' })
+    }
+  }
+  let made: MadeClip
+  await replaceFile(file, videoKind, async (unfinished) => {
+    made = await cut(path, { ...options, file: unfinished })
+  })
+  return { ...made!, file }
+}
+
+const videoKind: Kind = {
+  name: 'a video',
+  includes: (file) =>
+    probe(file).then(
+      () => true,
+      () => false,
+    ),
+}
+
 export type ExportedMoments = {
   /** Moments in the file; where there is none, no file is written. */
   readonly written: number
@@ -175,36 +212,6 @@ const formatOf = (file: string, allowed: typeof endings): Format => {
   })
 }
 
-const makeFolder = async (folder: string): Promise<void> => {
-  try {
-    await mkdir(folder, { recursive: true })
-    await access(folder, constants.W_OK)
-  } catch (cause) {
-    throw cannotWrite(folder, cause)
-  }
-}
-
-/** What stands there already may be replaced by its like, and by nothing else. */
-const checkFile = async (file: string, { name, includes }: Kind): Promise<void> => {
-  try {
-    await access(dirname(file), constants.W_OK)
-    const found = await stat(file)
-    if (found.isDirectory()) {
-      throw new UsageError(`Expected a file to write, got a folder: ${file}`, { remedy: 'Name a file in it' })
-    }
-    if (found.isFile() && (found.size === 0 || (await includes(file)))) return
-  } catch (cause) {
-    if (isMissing(cause) && (await isFolder(dirname(file)))) return
-    throw cause instanceof VidgrepError ? cause : cannotWrite(file, cause)
-  }
-  throw new UsageError(`${file} exists and is not ${name}: it is not overwritten`, {
-    remedy: 'Choose another name, or remove the file first',
-  })
-}
-
-/** What may take the place of a file: its like. `name` as it is called in a message. */
-type Kind = { readonly name: string; readonly includes: (file: string) => Promise<boolean> }
-
 const pictureKind = (format: Format): Kind => ({
   name: `a ${format.toUpperCase()} picture`,
   includes: (file) => isPicture(file, format),
@@ -236,64 +243,5 @@ const isPicture = async (file: string, format: Format): Promise<boolean> => {
   return found?.format === (format === 'avif' ? 'heif' : format)
 }
 
-/** Beside its place and then renamed: nobody sees half a file, and a full disk spoils none that was there. */
-const writeWhole = async (file: string, data: Uint8Array, kind: Kind): Promise<void> => {
-  await checkFile(file, kind)
-  const target = await realpath(file).catch(() => file)
-  const unfinished = join(dirname(target), `.vidgrep-${randomUUID()}`)
-  try {
-    await writeFile(unfinished, data, { flag: 'wx' })
-    await rename(unfinished, target)
-  } catch (cause) {
-    await rm(unfinished, { force: true }).catch(() => {})
-    throw cannotWrite(file, cause)
-  }
-}
-
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  )
-
-const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
-
-/** What the system said, in words; what it did not say is a bug. */
-const cannotWrite = (path: string, cause: unknown): unknown => {
-  const { code } = cause as NodeJS.ErrnoException
-  switch (code) {
-    case 'ENOENT':
-      return new UsageError(`There is no folder ${dirname(path)} to write ${path} in`, {
-        remedy: `Make it: mkdir -p "${dirname(path)}"`,
-        cause,
-      })
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return new UsageError(`Cannot write ${path}: part of the path is a file, not a folder`, {
-        remedy: 'Choose another place',
-        cause,
-      })
-    case 'ENAMETOOLONG':
-      return new UsageError(`Cannot write ${path}: the name is too long`, { remedy: 'Choose a shorter name', cause })
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new OutputError(
-        `Cannot write ${path}: ${code === 'EROFS' ? 'read-only file system' : 'permission denied'}`,
-        {
-          remedy: `Choose a folder that you may write to, or check its permissions: ls -ld "${dirname(path)}"`,
-          cause,
-        },
-      )
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new OutputError(`Cannot write ${path}: no space left on the disk`, {
-        remedy: 'Make room, or choose a folder on another disk',
-        cause,
-      })
-    default:
-      return code === undefined
-        ? cause
-        : new OutputError(`Cannot write ${path}: ${code}`, { remedy: 'Choose another place', cause })
-  }
-}
+const writeWhole = (file: string, data: Uint8Array, kind: Kind): Promise<void> =>
+  replaceFile(file, kind, (unfinished) => writeFile(unfinished, data, { flag: 'wx' }))

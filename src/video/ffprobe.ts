@@ -40,6 +40,8 @@ export type Packet = {
   readonly streamIndex: number
   /** When it is shown, else when it is decoded, in seconds from the start of the file; `NaN` where the file says neither. */
   readonly seconds: number
+  /** When it is decoded; `NaN` where the file does not say. */
+  readonly decodeSeconds: number
   /** How long it is shown. */
   readonly durationSeconds: number
   readonly isKey: boolean
@@ -85,6 +87,7 @@ export const packetsOf = (listed: readonly ListedPacket[] = [], clockStartSecond
   listed.map(({ stream_index = -1, dts_time, pts_time = dts_time, duration_time = 0, flags = '' }) => ({
     streamIndex: stream_index,
     seconds: fromStart(Number(pts_time), clockStartSeconds),
+    decodeSeconds: fromStart(Number(dts_time), clockStartSeconds),
     durationSeconds: Number(duration_time),
     isKey: flags.includes('K'),
     isDiscarded: flags.includes('D'),

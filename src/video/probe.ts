@@ -50,6 +50,8 @@ export type StreamInfo = VideoInfo & {
   readonly statesTimes: boolean
   /** Packets from the last key frame on, where {@link ProbeOptions.decode} asked for them. */
   readonly endPackets: readonly Packet[]
+  /** The sound, track by track. */
+  readonly sound: readonly { readonly index: number; readonly codec: string }[]
   /** Codecs of the other streams: what they complain about does not concern the picture. */
   readonly otherCodecs: readonly string[]
 }
@@ -237,6 +239,9 @@ const describe = (
     keepsTimesUnread: !(isMp4 && stream.has_b_frames !== 0),
     statesTimes: !(format.format_name === 'avi' && stream.has_b_frames !== 0),
     endPackets: packetsOf(packets, clockStart),
+    sound: streams.flatMap(({ index, codec_type, codec_name }) =>
+      codec_type === 'audio' && codec_name && codec_name !== 'unknown' ? [{ index, codec: codec_name }] : [],
+    ),
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }
 }

@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { frameRateOf, framesOfTimecode } from '../../src/render/timecode.ts'
+import { frameRateOf, framesOfTimecode } from '../../src/video/timecode.ts'
 import { temporaryFolder } from '../ingest/indexing.ts'
 import { h264, makeClip, testPicture } from '../video/makeClip.ts'
 import { vidgrep } from './program.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Clip, exportClips, exportFormatOf } from '../../src/render/exports.ts'
-import { frameRateOf, framesOfTimecode } from '../../src/render/timecode.ts'
+import { frameRateOf, framesOfTimecode } from '../../src/video/timecode.ts'
 
 const clip = (part: Partial<Clip> = {}): Clip => ({
   path: '/footage/a "red" <car> & co.mp4',

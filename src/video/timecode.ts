@@ -36,6 +36,10 @@ export const nominalRate = ({ over, under }: FrameRate): number => Math.round(ov
 /** Drop-frame counting is for 29.97 and 59.94: two (four) numbers are left out each minute but every tenth. */
 export const canDropFrames = ({ under, over }: FrameRate): boolean => under === 1001 && over % 30000 === 0
 
+/** Whether a file's time code counts so: it says by the mark before the frames. */
+export const countsDropped = (timecode: string, rate: FrameRate): boolean =>
+  canDropFrames(rate) && /[;.]/.test(timecode)
+
 /** The number of the frame that is shown at a time; times are rounded to milliseconds elsewhere, so the nearest start counts. */
 export const frameAt = (seconds: number, { over, under }: FrameRate): number => {
   const exact = (seconds * over) / under

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { canDropFrames, frameAt, frameRateOf, framesOfTimecode, timecode } from '../../src/render/timecode.ts'
+import { canDropFrames, frameAt, frameRateOf, framesOfTimecode, timecode } from '../../src/video/timecode.ts'
 
 const rates = { film: 23.976, pal: 25, ntsc: 29.97, fifty: 50, ntscFast: 59.94 }
 
