@@ -3,7 +3,6 @@ import type { Encoder } from '../encoder/encoder.ts'
 import { isGone } from '../files/files.ts'
 import type { FoundFiles } from '../files/find.ts'
 import { rootFinder } from '../files/paths.ts'
-
 import type { Store } from '../store/store.ts'
 import { version } from '../version.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
@@ -13,7 +12,7 @@ import { type DecodeContext, type Decoded, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
 import { merge } from './merge.ts'
-import { profileVideos } from './profile.ts'
+import { openProfiles } from './profile.ts'
 import type { SamplingSettings } from './sampling.ts'
 import { write } from './write.ts'
 
@@ -52,10 +51,11 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
 
   const catalogue = await openCatalogue(store, tools, { signal })
   const claims = openClaims(store, catalogue, tools)
+  const profiles = openProfiles(store, catalogue, encoder, { signal })
   const watch = watchEncoder(encoder)
   const pass = (options: IngestOptions) => {
     const decoded = decodeAll(found.paths, catalogue, claims, options)
-    return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), { store, catalogue, claims })
+    return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), { store, catalogue, claims, profiles })
   }
   const encodedBefore = options.coarse ? yield* coarsePass(pass(options), store, signal) : 0
   const results: VideoResult[] = []
@@ -65,7 +65,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
     yield event
   }
   await catalogue.deletePathless()
-  await profileVideos(store, encoder, { signal })
+  await profiles.addMissing()
   await store.optimize({ signal })
   yield* vanished(found, catalogue, results)
   const seconds = (performance.now() - startedMs) / 1000

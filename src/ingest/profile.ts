@@ -5,25 +5,39 @@ import type { Encoder } from '../encoder/encoder.ts'
 import { folders } from '../settings.ts'
 import { quantised, type VideoProfile } from '../store/profile.ts'
 import type { CallOptions, Store } from '../store/store.ts'
+import type { Catalogue } from './catalogue.ts'
 
 /** Vectors held at once: 1.5 MB at 384 dimensions. */
 const vectorsAtOnce = 1000
 
-/**
- * Gives each video that was indexed and has no profile yet one: made anew after its points changed, and made up for in
- * collections of earlier versions.
- */
-export const profileVideos = async (store: Store, encoder: Encoder, { signal }: CallOptions): Promise<void> => {
-  const records = await store.records({ signal })
-  const missing = records.filter(({ status, profile }) => status !== 'failed' && profile === undefined)
-  if (missing.length === 0) return
-  const captions = await captionVectors(encoder, { signal })
-  for (const { video, indexedAt } of missing) {
-    const profile = await profileOf(store, video, captions, { signal })
-    if (!profile) continue
-    await store.changeRecord(video, (now) => (now?.indexedAt === indexedAt ? { ...now, profile } : undefined), {
-      signal,
-    })
+/** Gives videos what a search has to know of them beforehand. */
+export type Profiles = {
+  /** After a video's points and its record were written. A record without it tells the next run to make up for it. */
+  add(video: string): Promise<void>
+  /** Makes up for what is missing: in collections of earlier versions, and after a run that was broken off. */
+  addMissing(): Promise<void>
+}
+
+export const openProfiles = (
+  store: Store,
+  { update }: Pick<Catalogue, 'update'>,
+  encoder: Encoder,
+  { signal }: CallOptions,
+): Profiles => {
+  let captions: Promise<readonly Float32Array[]> | undefined
+  const add: Profiles['add'] = async (video) => {
+    captions ??= captionVectors(encoder, { signal })
+    const before = await store.record(video, { signal })
+    const profile = before && (await profileOf(store, video, await captions, { signal }))
+    if (profile) await update(video, (now) => (now?.indexedAt === before.indexedAt ? { ...now, profile } : undefined))
+  }
+  return {
+    add,
+    addMissing: async () => {
+      for (const { video, status, profile } of await store.records({ signal })) {
+        if (status !== 'failed' && profile === undefined) await add(video)
+      }
+    },
   }
 }
 

@@ -4,12 +4,18 @@ import type { Claims, Finished } from './claim.ts'
 import type { Embedded, Reached } from './encode.ts'
 import type { IngestEvent } from './events.ts'
 import { type Job, type Outcome, resultsOf } from './job.ts'
+import type { Profiles } from './profile.ts'
 
 /** Points that are written together, and how long a point may wait for its fellows: what a crash can cost. */
 const pointsPerWrite = 256
 const secondsPerWrite = 5
 
-export type WriteContext = { readonly store: Store; readonly catalogue: Catalogue; readonly claims: Claims }
+export type WriteContext = {
+  readonly store: Store
+  readonly catalogue: Catalogue
+  readonly claims: Claims
+  readonly profiles: Profiles
+}
 
 type EndedJob = { readonly job: Job; readonly outcome: Outcome }
 
@@ -52,7 +58,8 @@ const progressEvent = ({ job, atSeconds }: Reached, encoded: number): IngestEven
   ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
 })
 
-const openWriter = ({ store, catalogue, claims }: WriteContext) => {
+const openWriter = (context: WriteContext) => {
+  const { store, claims } = context
   const jobs = new Map<string, Job>()
   let points: Point[] = []
   let endedJobs: EndedJob[] = []
@@ -71,7 +78,7 @@ const openWriter = ({ store, catalogue, claims }: WriteContext) => {
     await writePoints(batch)
     const events: IngestEvent[] = []
     for (const { job, outcome } of ended) {
-      const said = await endJob(job, outcome, claims, catalogue)
+      const said = await endJob(job, outcome, context)
       events.push(...resultsOf(job, said.outcome, said.points).map((result) => ({ type: 'video' as const, ...result })))
     }
     return events
@@ -108,12 +115,13 @@ const openWriter = ({ store, catalogue, claims }: WriteContext) => {
 }
 
 /** A file whose content changed gives its path to the new video, but only when there is something to take its place. */
-const endJob = async (job: Job, outcome: Outcome, claims: Claims, catalogue: Catalogue): Promise<Finished> => {
+const endJob = async (job: Job, outcome: Outcome, { claims, catalogue, profiles }: WriteContext): Promise<Finished> => {
   job.isEnding = true
   try {
     const finished = await claims.finish(job, outcome)
     if (finished.outcome.status !== 'failed')
       for (const { path } of job.files) await catalogue.takeOver(path, job.video)
+    if (finished.points > 0) await profiles.add(job.video)
     job.ended.resolve()
     return finished
   } catch (error) {

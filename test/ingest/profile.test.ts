@@ -11,7 +11,12 @@ import { clip, contents, open, run, temporaryFolder } from './indexing.ts'
 test('a run leaves what each caption reaches at best, and the mean of what is stored, in each record', async () => {
   const folder = await temporaryFolder()
   const index = await open(join(folder, 'store'))
-  await run(index, [clip('bunny.mp4')], { everySeconds: 3, grid: 'whole' })
+  const known: boolean[] = []
+  for await (const event of index.ingest([clip('bunny.mp4')], { everySeconds: 3, grid: 'whole' })) {
+    if (event.type === 'video') known.push((await index.videos())[0]!.profile !== undefined)
+  }
+  // At once, not at the end of a run of hours.
+  expect(known).toEqual([true])
   const text = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
   const captions = text.trim().split('\n')
   expect(new Set(captions).size).toBe(256)
