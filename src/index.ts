@@ -39,7 +39,14 @@ export type { ClipOptions, WrittenClip } from './render/output.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export type { Scene, Scenes } from './search/scenes.ts'
 export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
-export { type Device, type DeviceChoice, deviceChoices, folders, type SettingsOptions } from './settings.ts'
+export {
+  type Device,
+  type DeviceChoice,
+  deviceChoices,
+  folders,
+  type SettingsOptions,
+  settingsFrom,
+} from './settings.ts'
 export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
 export {
   CollectionMissingError,
@@ -155,6 +162,12 @@ export const openVideos = async (options: SettingsOptions = {}): Promise<Videos>
     () => store,
     () => store.close(),
   )
+}
+
+/** Names of the collections in a store, sorted. @throws StoreError if it cannot be reached */
+export const collectionNames = async (options: SettingsOptions = {}): Promise<readonly string[]> => {
+  const { store, apiKey } = settingsFrom(options)
+  return (await import('./store/openStore.ts')).collectionNames(store, { apiKey })
 }
 
 const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => ({

@@ -47,6 +47,19 @@ export const guard = (app: FastifyInstance, { host, names, token }: AccessOption
   })
 }
 
+/** Answers a crowd with 503 instead of letting everyone wait. Streams of events last, and are not counted. */
+export const limitAtOnce = (app: FastifyInstance, most: number): void => {
+  let underWay = 0
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url.includes('/events')) return
+    if (underWay >= most) return refuse(reply.header('retry-after', '1'), 503, 'too-busy', 'Too much is asked at once')
+    underWay += 1
+    reply.raw.once('close', () => {
+      underWay -= 1
+    })
+  })
+}
+
 /** `Host` without the port: a server behind a forwarded port is asked by another one. */
 const nameOf = (host = ''): string => host.replace(/:\d*$/, '').toLowerCase()
 
@@ -80,5 +93,6 @@ const refuse = (reply: FastifyReply, status: number, code: string, message: stri
 const remedies: Readonly<Record<string, string>> = {
   'unknown-host': 'Open the address that vidgrep serve printed, or start it with --name NAME',
   'other-site': 'Open the address that vidgrep serve printed',
+  'too-busy': 'Try again in a moment',
   'token-missing': 'Open the link that vidgrep serve printed, or send "Authorization: Bearer TOKEN"',
 }

@@ -1,6 +1,14 @@
 import { stat } from 'node:fs/promises'
 import { VidgrepError } from '../errors.ts'
-import { CollectionMissingError, type Index, type OpenIndexOptions, openIndex, type VideoRecord } from '../index.ts'
+import {
+  CollectionMissingError,
+  collectionNames,
+  type Index,
+  type OpenIndexOptions,
+  openIndex,
+  StoreError,
+  type VideoRecord,
+} from '../index.ts'
 
 /** Collections of one store, opened when they are first asked for, with their models kept warm. */
 export type Collections = {
@@ -11,6 +19,10 @@ export type Collections = {
    * @throws VideoUnknownError if the collection does not have it
    */
   video(fingerprint: string, name?: string): Promise<VideoRecord>
+  /** The collections that there are, sorted. */
+  names(): Promise<readonly string[]>
+  /** After an error of the store: what is open may stand on what is not there any more, and is opened anew. */
+  reopen(name?: string): void
   close(): Promise<void>
 }
 
@@ -42,23 +54,29 @@ export const presentPath = async (record: VideoRecord): Promise<string> => {
   throw new FileGoneError(record)
 }
 
+/** An error of what is stored, not of the question: opening the collection anew may help. */
+export const isStoreError = (error: unknown): boolean =>
+  error instanceof StoreError && !(error instanceof CollectionMissingError)
+
 export const openCollections = (options: OpenIndexOptions): Collections => {
   const opened = new Map<string, Promise<Index>>()
 
-  const open = async (name = options.collection ?? ''): Promise<Index> => {
-    const known = opened.get(name)
-    if (known) return known
-    const opening = openIndex({ ...options, collection: name || undefined })
-    opened.set(name, opening)
-    try {
-      const index = await opening
-      // A collection that does not exist yet may be made by somebody else at any moment.
-      if (!index.store) opened.delete(name)
-      return index
-    } catch (error) {
-      opened.delete(name)
-      throw error
-    }
+  const open = (name = options.collection ?? ''): Promise<Index> => {
+    const opening = opened.get(name)?.then(
+      (index) => (index.store ? index : instead(index, name)),
+      () => openNamed(name),
+    )
+    const index = opening ?? openNamed(name)
+    opened.set(name, index)
+    return index
+  }
+  const openNamed = (name: string) => openIndex({ ...options, collection: name || undefined })
+  /** A collection that does not exist yet may be made at any moment, by this index or by another process. */
+  const instead = async (empty: Index, name: string): Promise<Index> => {
+    const index = await openNamed(name)
+    if (index.store && !empty.store) return index
+    await index.close()
+    return empty
   }
 
   return {
@@ -69,6 +87,12 @@ export const openCollections = (options: OpenIndexOptions): Collections => {
       const record = await store.record(fingerprint)
       if (!record) throw new VideoUnknownError(fingerprint, store.collection.name)
       return record
+    },
+    names: () => collectionNames(options),
+    reopen: (name = options.collection ?? '') => {
+      const stale = opened.get(name)
+      opened.delete(name)
+      stale?.then((index) => index.close()).catch(() => {})
     },
     close: async () => {
       const indexes = await Promise.allSettled(opened.values())

@@ -43,20 +43,28 @@ export const momentSchema = z.object({
   hits: z.number().int().describe('Patches of the moment that fit about as well'),
 })
 
-export const searchQuerySchema = z.object({
-  q: z.string().trim().min(1).max(mostQueryCharacters).describe('What is to be seen'),
+const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)
+
+/** One of them or several: a query string says which only by repeating the name. */
+const several = <T extends z.ZodType>(item: T, most: number) => z.union([item, z.array(item).max(most)]).optional()
+
+const flag = z.enum(['true', 'false'])
+
+/** What is searched, and how; the same for every way to ask. */
+const searchShape = {
   n: z.coerce.number().int().min(1).max(mostMoments).default(24).describe('Moments wanted'),
-  likely: z.enum(['true', 'false']).default('false').describe('Only likely moments'),
+  likely: flag.default('false').describe('Only likely moments'),
   strictness: z.coerce.number().min(0).max(1).optional().describe('Likelihood from which on a moment is likely'),
   threshold: z.coerce.number().min(-100).max(100).optional().describe('Minimum score'),
-  path: z
-    .union([z.string(), z.array(z.string()).max(50)])
-    .optional()
-    .describe('Only videos whose path matches this glob'),
+  path: several(z.string().min(1).max(4096), 50).describe('Only videos whose path matches one of these globs'),
   after: seconds.optional().describe('Only from this second within the video on'),
   before: seconds.optional().describe('Only up to this second within the video'),
   collection,
-})
+}
+
+const words = z.string().trim().max(mostQueryCharacters)
+
+export const searchQuerySchema = z.object({ q: words.min(1).describe('What is to be seen'), ...searchShape })
 
 export const searchAnswerSchema = z.object({
   query: z.string(),
@@ -83,8 +91,6 @@ export const videoSchema = z.object({
 })
 
 export const collectionQuerySchema = z.object({ collection })
-
-const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)
 
 export const videoParamsSchema = z.object({ id: fingerprint.describe("The video's fingerprint") })
 
@@ -116,10 +122,64 @@ export const healthSchema = z.object({
   collection: z.string(),
   model: z.string().nullable(),
   videos: z.number().int(),
+  unfinished: z.number().int().describe('Videos that are being indexed, or were broken off'),
+  points: z.number().int().describe('Grows while something is indexed, whoever does it'),
 })
 
+export const uploadSchema = z.object({ id: z.string().describe('For `like` and `unlike`: `picture:ID`') })
+
+export const uploadParamsSchema = z.object({
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{32}\.jpg$/)
+    .describe('Id of the picture, then `.jpg`'),
+})
+
+export const indexingSchema = z.object({
+  isRunning: z.boolean(),
+  paths: z.array(z.string()).describe('What is indexed'),
+  videos: z.number().int().describe('Files found'),
+  done: z.number().int(),
+  failed: z.number().int(),
+  current: z
+    .object({ path: z.string(), atSeconds: z.number(), durationSeconds: z.number().nullable() })
+    .nullable()
+    .describe('The video that was last heard of'),
+  ended: z.enum(['done', 'stopped', 'failed']).nullable().describe('How the last run ended'),
+  message: z.string().nullable().describe('Why it failed'),
+})
+
+export const startIndexingSchema = z.object({
+  paths: z.array(z.string().min(1).max(4096)).min(1).max(50).describe('Folders and files within those allowed'),
+  collection,
+})
+
+export const foldersQuerySchema = z.object({
+  path: z.string().min(1).max(4096).optional().describe('One of those allowed, or within; without it, those allowed'),
+})
+
+export const foldersSchema = z.object({
+  path: z.string().nullable(),
+  folders: z.array(z.object({ path: z.string(), name: z.string() })),
+})
+
+export const collectionsSchema = z.object({
+  current: z.string().describe('The one that is searched where none is named'),
+  names: z.array(z.string()),
+})
+
+/** What /events sends, each as the data of an event of its type. */
+export const eventSchema = z.discriminatedUnion('type', [
+  healthSchema.extend({ type: z.literal('health') }),
+  indexingSchema.extend({ type: z.literal('indexing') }),
+])
+
 export type SearchQuery = z.output<typeof searchQuerySchema>
+export type SearchOptionsQuery = Omit<SearchQuery, 'q'>
 export type SearchAnswer = z.output<typeof searchAnswerSchema>
 export type MomentAnswer = z.output<typeof momentSchema>
 export type VideoAnswer = z.output<typeof videoSchema>
 export type Health = z.output<typeof healthSchema>
+export type IndexingState = z.output<typeof indexingSchema>
+export type Folders = z.output<typeof foldersSchema>
+export type ServerEvent = z.output<typeof eventSchema>

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import compress from '@fastify/compress'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -13,12 +14,16 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 import { UsageError, VidgrepError } from '../errors.ts'
-import type { OpenIndexOptions } from '../index.ts'
+import { type OpenIndexOptions, settingsFrom } from '../index.ts'
+
 import { version } from '../version.ts'
-import { defaultPort, guard, isLoopback, newToken } from './access.ts'
-import { openCollections } from './collections.ts'
-import { routes } from './routes.ts'
-import { openThumbnails } from './thumbnails.ts'
+import { defaultPort, guard, isLoopback, limitAtOnce, newToken } from './access.ts'
+import { isStoreError, openCollections } from './collections.ts'
+import { checkAllowed, openIndexing } from './indexing.ts'
+import { openPictures } from './pictures.ts'
+import { liveRoutes } from './routes/live.ts'
+import { searchRoutes } from './routes/search.ts'
+import { videoRoutes } from './routes/videos.ts'
 
 export type ServeOptions = OpenIndexOptions & {
   /** Address to listen on. Any but this machine's own needs a token. @default '127.0.0.1' */
@@ -29,6 +34,8 @@ export type ServeOptions = OpenIndexOptions & {
   readonly names?: readonly string[]
   /** Default: none on this machine's own address, else one that is made and can be read from the answer. */
   readonly token?: string
+  /** Folders that may be indexed from the page. @default none */
+  readonly allow?: readonly string[]
 }
 
 export type Server = {
@@ -49,6 +56,12 @@ const graceMs = 800
 /** Requests of one client a minute: a page of thumbnails is some dozens, a person who types a few a second. */
 const mostRequestsAMinute = 3000
 
+/** Of a picture that is searched by. */
+const mostUploadBytes = 20 * 2 ** 20
+
+/** Requests that are being answered at once; more are asked to come again. */
+const mostAtOnce = 400
+
 /** The page that Vite has built, in both cases: run from the build and from the source. */
 const pageFolder = fileURLToPath(new URL('../../dist/page/', import.meta.url))
 
@@ -60,19 +73,25 @@ export const serve = async ({
   host = '127.0.0.1',
   port = defaultPort,
   names = [],
+  allow = [],
   ...options
 }: ServeOptions = {}): Promise<Server> => {
   const { token = isLoopback(host) ? undefined : newToken(), ...open } = options
+  await checkAllowed(allow)
   const collections = openCollections(open)
+  const indexing = openIndexing(collections, allow)
+  const pictures = openPictures()
   const app = fastify({
-    bodyLimit: 20 * 2 ** 20,
+    bodyLimit: mostUploadBytes,
     requestTimeout: 60_000,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 300 },
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    // What is open may stand on what is not there any more.
+    if (isStoreError(error)) collections.reopen((request.query as { collection?: string }).collection)
     const { status, ...shown } = failure(error)
     return reply.code(status).send({ error: shown })
   })
@@ -87,6 +106,7 @@ export const serve = async ({
   })
   await app.register(cookie)
   guard(app, { host, names, token })
+  limitAtOnce(app, mostAtOnce)
   await app.register(rateLimit, { max: mostRequestsAMinute, timeWindow: '1 minute' })
   await app.register(swagger, {
     openapi: {
@@ -95,9 +115,17 @@ export const serve = async ({
     },
     transform: jsonSchemaTransform,
   })
+  await app.register(compress, { encodings: ['gzip'], threshold: 1024 })
   await app.register(statics, { root: pageFolder, wildcard: false })
-  await app.register(routes({ collections, thumbnails: openThumbnails(), version }), { prefix: '/api/v1' })
-  app.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register(
+    async (api) => {
+      api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+      await api.register(searchRoutes({ collections, pictures }))
+      await api.register(videoRoutes({ collections, pictures }))
+      await api.register(liveRoutes({ collections, indexing, version, current: settingsFrom(open).collection }))
+    },
+    { prefix: '/api/v1' },
+  )
 
   const taken = await listen(app, host, port)
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
@@ -108,6 +136,7 @@ export const serve = async ({
     close: async () => {
       // A player may go on loading for as long as its tab is open.
       const impatient = setTimeout(() => app.server.closeAllConnections(), graceMs)
+      await indexing.stop()
       await app.close()
       clearTimeout(impatient)
       await collections.close()
@@ -167,6 +196,10 @@ const statuses: Readonly<Record<string, number>> = {
   'video-unknown': 404,
   'collection-missing': 404,
   'model-mismatch': 409,
+  busy: 409,
+  'not-allowed': 403,
+  'not-a-picture': 415,
+  'picture-gone': 410,
   'file-gone': 410,
   'unreadable-file': 410,
   'not-a-video': 422,

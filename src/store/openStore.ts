@@ -19,6 +19,25 @@ export const openStore = async (
   return openEmbeddedStore(location, options)
 }
 
+/**
+ * Names of the collections in a store, sorted; none if nothing was ever stored there.
+ * @throws StoreError if it cannot be reached
+ */
+export const collectionNames = async (
+  location: string,
+  { apiKey, signal }: CallOptions & { readonly apiKey?: string } = {},
+): Promise<readonly string[]> => {
+  if (isServer(location)) {
+    const [{ connect }, { collectionNames }] = await Promise.all([
+      import('./qdrant/client.ts'),
+      import('./qdrant/collections.ts'),
+    ])
+    return collectionNames(await connect(location, { apiKey }), { signal })
+  }
+  const { collectionsIn } = await import('./embedded/folder.ts')
+  return collectionsIn(location)
+}
+
 type ReplaceOptions = CallOptions & {
   /** The collection whose place is taken. */
   readonly name: string

@@ -1,5 +1,5 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
-import { get, type IncomingHttpHeaders } from 'node:http'
+import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
@@ -44,18 +44,38 @@ afterAll(async () => {
 
 export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }
 
+export type Asking = { readonly method?: string; readonly body?: string | Uint8Array }
+
 /** A request as it is: no client puts the path or the headers right. */
-export const ask = (server: Server, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+export const ask = (
+  server: Server,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  { method = 'GET', body }: Asking = {},
+): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port: server.port, path, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
-      )
-    }).on('error', reject)
+    const asking = request(
+      { host: '127.0.0.1', port: server.port, path, headers, method, agent: false },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () =>
+          resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
+        )
+      },
+    )
+    asking.on('error', reject)
+    asking.end(body)
   })
 
 export const askJson = async (server: Server, path: string, headers?: Readonly<Record<string, string>>) =>
   JSON.parse((await ask(server, path, headers)).body.toString())
+
+/** Sends JSON, and reads the answer. */
+export const sendJson = async (server: Server, path: string, body: unknown, method = 'POST') => {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const headers: Record<string, string> = text === undefined ? {} : { 'content-type': 'application/json' }
+  const answer = await ask(server, path, headers, { method, body: text })
+  return { status: answer.status, body: JSON.parse(answer.body.toString()) }
+}

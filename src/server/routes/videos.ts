@@ -1,0 +1,102 @@
+import { basename, dirname } from 'node:path'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { VideoRecord } from '../../index.ts'
+import { type Collections, presentPath } from '../collections.ts'
+import { entityTag, type Pictures } from '../pictures.ts'
+import { failures, immutable, requestSignal } from '../reply.ts'
+import {
+  collectionQuerySchema,
+  frameParamsSchema,
+  frameQuerySchema,
+  type VideoAnswer,
+  videoParamsSchema,
+  videoSchema,
+} from '../schemas.ts'
+
+export type VideoContext = { readonly collections: Collections; readonly pictures: Pictures }
+
+/** The videos: what is known of them, their files, and pictures out of them. */
+export const videoRoutes =
+  ({ collections, pictures }: VideoContext): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get(
+      '/videos',
+      {
+        schema: {
+          description: 'All videos of the collection, by path',
+          querystring: collectionQuerySchema,
+          response: { 200: videoSchema.array(), ...failures },
+        },
+      },
+      async ({ query }) => {
+        const records = await (await collections.open(query.collection)).videos()
+        return records.map(toAnswer).sort((a, b) => (a.paths[0]! < b.paths[0]! ? -1 : 1))
+      },
+    )
+
+    app.get(
+      '/videos/:id',
+      {
+        schema: {
+          description: 'One video',
+          params: videoParamsSchema,
+          querystring: collectionQuerySchema,
+          response: { 200: videoSchema, ...failures },
+        },
+      },
+      async ({ params, query }) => toAnswer(await collections.video(params.id, query.collection)),
+    )
+
+    app.get(
+      '/videos/:id/stream',
+      {
+        schema: {
+          description: 'The file itself; answers range requests, so that players can seek',
+          params: videoParamsSchema,
+          querystring: collectionQuerySchema,
+        },
+      },
+      async ({ params, query }, reply) => {
+        const path = await presentPath(await collections.video(params.id, query.collection))
+        reply.header('cache-control', 'private, max-age=0, must-revalidate')
+        return reply.sendFile(basename(path), dirname(path), { dotfiles: 'allow', cacheControl: false })
+      },
+    )
+
+    app.get(
+      '/frames/:id/:t',
+      {
+        schema: {
+          description: 'The picture that a video shows at a time, as JPEG',
+          params: frameParamsSchema,
+          querystring: frameQuerySchema,
+        },
+      },
+      async (request, reply) => {
+        const { params, query } = request
+        const seconds = Number(params.t.slice(0, -'.jpg'.length))
+        const tag = entityTag(params.id, seconds, query.w)
+        const record = await collections.video(params.id, query.collection)
+        if (request.headers['if-none-match'] === tag) return reply.code(304).send()
+        const path = await presentPath(record)
+        const jpeg = await pictures.frame(params.id, path, seconds, query.w, requestSignal(reply))
+        return reply.type('image/jpeg').header('cache-control', immutable).header('etag', tag).send(jpeg)
+      },
+    )
+  }
+
+const pathOf = ({ files, video }: VideoRecord): string => files[0]?.path ?? video
+
+const toAnswer = (record: VideoRecord): VideoAnswer => ({
+  video: record.video,
+  paths: record.files.map(({ path }) => path),
+  name: basename(pathOf(record)),
+  status: record.status,
+  reason: record.reason ?? null,
+  durationSeconds: record.durationSeconds ?? null,
+  width: record.width ?? null,
+  height: record.height ?? null,
+  frames: record.frames,
+  points: record.points,
+  indexedAt: record.indexedAt,
+})
