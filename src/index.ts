@@ -35,7 +35,7 @@ export type { Model } from './models/model.ts'
 export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
 export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
-export type { ClipOptions, WrittenClip } from './render/output.ts'
+export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export type { Scene, Scenes } from './search/scenes.ts'
 export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
@@ -204,7 +204,10 @@ export const frame = lazy(async () => (await import('./video/still.ts')).frame)
 export const writeFrame = lazy(async () => (await import('./render/output.ts')).writeFrame)
 
 /** Writes a stretch of a video into a file: copied where that is exact, else encoded. */
-export const writeClip = lazy(async () => (await import('./render/output.ts')).writeClip)
+export const writeClip = lazy(async () => (await import('./render/clipFiles.ts')).writeClip)
+
+/** Writes each moment that a search found into a clip of its own. */
+export const writeClips = lazy(async () => (await import('./render/clipFiles.ts')).writeClips)
 
 /** A stretch of a video as every browser plays it, made while it is read: fragmented MP4. */
 export const preview = lazy(async () => (await import('./video/preview.ts')).preview)

@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
   frame: async () => (await import('./commands/frame.ts')).frameCommand,
+  clip: async () => (await import('./commands/clip.ts')).clipCommand,
   models: async () => (await import('./commands/models.ts')).modelsCommand,
   reindex: async () => (await import('./commands/reindex.ts')).reindexCommand,
   migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
@@ -75,7 +76,7 @@ const currentFolder = (): string => {
 /** Options that may be given several times, and words without an option. */
 const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude', 'name'])
 
-const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'name', 'folder'])
+const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'from', 'to', 'name', 'folder'])
 
 /** What nobody asks for: a number that is none (NaN), an option given twice (a list), a value without a letter. */
 const expectSense = (args: Readonly<Record<string, unknown>>): true => {

@@ -1,10 +1,8 @@
-import { open, stat, writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import sharp from 'sharp'
 import { UsageError, VidgrepError } from '../errors.ts'
 import { checkFile, type Kind, makeFolder, replaceFile } from '../files/write.ts'
-import { type CutOptions, containerOf, cut, type MadeClip } from '../video/clip.ts'
-import { probe } from '../video/probe.ts'
 import { frame } from '../video/still.ts'
 import { fromPicture, jpegOptions } from './box.ts'
 import { clipsOf, type MissingMoment } from './clips.ts'
@@ -33,6 +31,8 @@ export type Outputs = {
   readonly frame?: string
   /** Folder for a picture of each moment; it is made. */
   readonly pictures?: string
+  /** Folder for a clip of each moment; it is made. */
+  readonly clips?: string
   /** File for one JPEG of all moments. */
   readonly sheet?: string
   /** File for the plot of a curve: .svg or .png. */
@@ -47,12 +47,20 @@ export type Outputs = {
  * @throws UsageError for an ending of an unknown format, a folder that does not exist, or a file of another kind
  * @throws OutputError for a place that cannot be written to
  */
-export const checkOutputs = async ({ frame, pictures, sheet, curve, export: exported }: Outputs): Promise<void> => {
+export const checkOutputs = async ({
+  frame,
+  pictures,
+  clips,
+  sheet,
+  curve,
+  export: exported,
+}: Outputs): Promise<void> => {
   if (frame !== undefined) await checkFile(frame, pictureKind(formatOf(frame, endings)))
   if (sheet !== undefined) await checkFile(sheet, pictureKind(formatOf(sheet, jpegEndings)))
   if (curve !== undefined) await checkFile(curve, curveKind(curve))
   if (exported !== undefined) await checkFile(exported, exportKind(exported))
   if (pictures !== undefined) await makeFolder(pictures)
+  if (clips !== undefined) await makeFolder(clips)
 }
 
 /**
@@ -113,49 +121,6 @@ export const writePictures = async (
   }
   if (sheet !== undefined) await writeWhole(sheet, await contactSheet(query, entries, { of }), pictureKind('jpeg'))
   return { written: entries.length, missing }
-}
-
-export type ClipOptions = CutOptions & {
-  /** Replace a video that is there. @default false */
-  readonly force?: boolean
-}
-
-export type WrittenClip = MadeClip & { readonly file: string }
-
-/**
- * Writes a stretch of a video into a file of its own; see {@link cut}.
- *
- * @throws UsageError if there is a file already, or the video itself would be overwritten
- * @throws UsageError, OutputError as {@link checkOutputs}; what {@link cut} throws
- */
-export const writeClip = async (path: string, { file, force, ...options }: ClipOptions): Promise<WrittenClip> => {
-  containerOf(file)
-  const found = await stat(file).catch(() => undefined)
-  if (found?.isFile() && found.size > 0) {
-    const source = await stat(path).catch(() => undefined)
-    if (source?.ino === found.ino && source.dev === found.dev) {
-      throw new UsageError(`Expected another file than the video itself, got ${file}`, {
-        remedy: 'Choose another name',
-      })
-    }
-    if (!force) {
-      throw new UsageError(`${file} exists: it is not overwritten`, { remedy: 'Choose another name, or add --force' })
-    }
-  }
-  let made: MadeClip
-  await replaceFile(file, videoKind, async (unfinished) => {
-    made = await cut(path, { ...options, file: unfinished })
-  })
-  return { ...made!, file }
-}
-
-const videoKind: Kind = {
-  name: 'a video',
-  includes: (file) =>
-    probe(file).then(
-      () => true,
-      () => false,
-    ),
 }
 
 export type ExportedMoments = {

@@ -19,12 +19,15 @@ export const drawMoment = async (picture: Picture, { box }: Pick<ShownMoment, 'b
 const mostNameBytes = 120
 
 /**
- * File name for a moment's picture: rank, score, the video's name and the time, such as
+ * File name for a moment's picture, or with another ending its clip: rank, score, the video's name and the time, such as
  * `01_37.42_holiday_00-00-12.345.jpg`. Safe on every system: what one of them forbids in a name becomes `_`.
  */
-export const pictureName = ({ rank, score, path, t }: Omit<ShownMoment, 'from' | 'to' | 'box'>): string => {
+export const pictureName = (
+  { rank, score, path, t }: Omit<ShownMoment, 'from' | 'to' | 'box'>,
+  ending = '.jpg',
+): string => {
   const time = formatTimestamp(t).replaceAll(':', '-')
-  return `${String(rank).padStart(2, '0')}_${score === undefined ? '' : `${score.toFixed(2)}_`}${safeName(parse(path).name)}_${time}.jpg`
+  return `${String(rank).padStart(2, '0')}_${score === undefined ? '' : `${score.toFixed(2)}_`}${safeName(parse(path).name)}_${time}${ending}`
 }
 
 /** No separators, no control or direction characters, nothing that Windows or a shell takes for its own. */

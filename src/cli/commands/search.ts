@@ -11,6 +11,7 @@ import {
   type SearchResult,
   searchDefaults,
   searchFilters,
+  writeClips,
   writePictures,
 } from '../../index.ts'
 import { defineCommand, deviceOption, jsonOption, modelOption, storeOptions, withIndex } from '../options.ts'
@@ -58,6 +59,14 @@ export const searchCommand = defineCommand({
       requiresArg: true,
       describe: 'Folder for a picture of each moment with its patch outlined',
     },
+    clips: { type: 'string', requiresArg: true, describe: 'Folder for a clip of each moment' },
+    margin: {
+      type: 'number',
+      requiresArg: true,
+      describe: 'With --clips: seconds before and after each moment',
+      defaultDescription: '1',
+    },
+    force: { type: 'boolean', default: false, describe: 'With --clips: replace clips that are there' },
     sheet: { type: 'string', requiresArg: true, describe: 'File for one JPEG of all moments' },
     export: {
       type: 'string',
@@ -92,7 +101,7 @@ export const searchCommand = defineCommand({
     { query, n, likely, strictness, threshold, filter, gap, path, after, before, json, ...args },
     { signal },
   ) => {
-    const { pictures, sheet, export: exported } = args
+    const { pictures, clips, sheet, export: exported } = args
     const options = {
       n,
       likely,
@@ -112,7 +121,9 @@ export const searchCommand = defineCommand({
       return runCurve({ query: query.join(' '), video: args.curve, output: args.output, json }, args, options)
     }
     const wantsPictures = pictures !== undefined || sheet !== undefined
-    if (wantsPictures || exported !== undefined) await checkOutputs({ pictures, sheet, export: exported })
+    if (wantsPictures || clips !== undefined || exported !== undefined) {
+      await checkOutputs({ pictures, clips, sheet, export: exported })
+    }
     const found = await withIndex(args, async (index) => {
       const found = await index.search(query.join(' '), options)
       if (json) return found
@@ -129,6 +140,13 @@ export const searchCommand = defineCommand({
       if (pictures !== undefined) say(`${written} ${written === 1 ? 'picture' : 'pictures'} in ${pictures}`)
       if (sheet !== undefined) say(`Contact sheet: ${sheet}`)
       someFailed = missing.length > 0
+    }
+    if (clips !== undefined) {
+      const { margin: marginSeconds, force } = args
+      const { clips: written, missing } = await writeClips(found, { clips, marginSeconds, force, signal })
+      for (const { moment, reason } of missing) warn(`No clip of ${moment.path}: ${reason}`)
+      say(`${written.length} ${written.length === 1 ? 'clip' : 'clips'} in ${clips}`)
+      someFailed ||= missing.length > 0
     }
     if (exported !== undefined) {
       const { written, missing } = await exportMoments(found, exported, { signal })
