@@ -12,6 +12,7 @@ import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
 import type { Scenes } from './search/scenes.ts'
 import type { SearchOptions, SearchResult } from './search/search.ts'
+import type { FoundVideo } from './search/timeline.ts'
 import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import type { MigrationStep } from './store/schema.ts'
@@ -68,6 +69,8 @@ export type IndexOptions = SamplingOptions &
 /** The videos of a collection, as it lists them. */
 export type Videos = {
   videos(): Promise<readonly VideoRecord[]>
+  /** The one that is meant by a path, the end of it, or a fingerprint. @throws UsageError if there is none, or several */
+  video(name: string, options?: CallOptions): Promise<FoundVideo>
   /** Takes these paths (globs too) out of the collection; a video goes with its last one. The files stay. */
   remove(paths: readonly string[]): Promise<readonly RemovedPlaces[]>
   /** Forgets files that are gone, and the videos that lie nowhere else. */
@@ -172,6 +175,7 @@ export const collectionNames = async (options: SettingsOptions = {}): Promise<re
 
 const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => ({
   videos: async () => existing().records(),
+  video: async (name, options = {}) => (await import('./search/timeline.ts')).videoNamed(existing(), name, options),
   remove: async (paths) => (await import('./ingest/forget.ts')).forget(existing(), paths),
   prune: async (options = {}) => (await import('./ingest/forget.ts')).prune(existing(), options),
   scenes: async (video, options) => (await import('./search/scenes.ts')).scenes(existing(), video, options),

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   remove: async () => (await import('./commands/remove.ts')).removeCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
   serve: async () => (await import('./commands/serve.ts')).serveCommand,
+  mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
   frame: async () => (await import('./commands/frame.ts')).frameCommand,
   clip: async () => (await import('./commands/clip.ts')).clipCommand,
   models: async () => (await import('./commands/models.ts')).modelsCommand,
