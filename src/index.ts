@@ -7,6 +7,7 @@ import type { IngestEvent } from './ingest/events.ts'
 import type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
 import type { IngestOptions } from './ingest/ingest.ts'
 import type { SamplingOptions } from './ingest/sampling.ts'
+import type { WatchEvent, WatchOptions } from './ingest/watch.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
@@ -28,6 +29,7 @@ export type { Shard } from './files/shard.ts'
 export type { IngestEvent, IngestTotals, VideoResult } from './ingest/events.ts'
 export type { PruneOptions, RemovedPlaces } from './ingest/forget.ts'
 export { defaultEverySeconds, defaultTolerance, type SamplingOptions } from './ingest/sampling.ts'
+export type { WatchEvent } from './ingest/watch.ts'
 export { defaultModelName, type HashSource } from './models/disk.ts'
 export type { Leftover, ListedModel } from './models/list.ts'
 export type { CheckedFile } from './models/manage.ts'
@@ -66,6 +68,8 @@ export type IndexOptions = SamplingOptions &
   FindFilesOptions &
   Pick<IngestOptions, 'jobs' | 'force' | 'hwaccel' | 'coarse' | 'signal'>
 
+export type WatchIndexOptions = IndexOptions & WatchOptions
+
 /** The videos of a collection, as it lists them. */
 export type Videos = {
   videos(): Promise<readonly VideoRecord[]>
@@ -87,6 +91,8 @@ export type Index = Videos & {
   readonly store: Store | undefined
   /** Indexes files and folders; see {@link IngestEvent}. Nothing is done twice. */
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
+  /** Keeps the collection up to date with files and folders until its signal is aborted; see {@link WatchEvent}. */
+  watch(paths: readonly string[], options: WatchIndexOptions): AsyncGenerator<WatchEvent, void>
   /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
   search(query: string, options?: SearchOptions): Promise<SearchResult>
   /** How well every sampled frame of a video fits a query. `video`: its path, the end of it, or its fingerprint. */
@@ -109,34 +115,50 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   const collection = await openCollection(options)
   const { model, existing, close } = collection
   const { device } = collection.settings
+  const ingestPaths: Index['ingest'] = async function* (
+    paths,
+    { jobs, force, hwaccel, coarse, shard, exclude, accept, signal, ...sampling } = {},
+  ) {
+    checkCount('jobs', jobs)
+    const [{ ffmpegVersions }, { findFiles }, { expectWholeFrames, samplingSettings }, { ingest }] = await Promise.all([
+      import('./video/ffmpeg.ts'),
+      import('./files/find.ts'),
+      import('./ingest/sampling.ts'),
+      import('./ingest/ingest.ts'),
+    ])
+    // They answer while the rest loads; what is wrong with them is said where they are needed.
+    ffmpegVersions().catch(() => {})
+    const settings = samplingSettings(sampling)
+    if (coarse) expectWholeFrames(settings)
+    const found = await findFiles(paths, { shard, exclude, accept, signal })
+    const encoder = await collection.encoder()
+    // A device that was asked for and cannot be had must not leave an empty collection behind.
+    if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
+    // In a new collection every video is new: the model loads while the store is made.
+    if (!collection.store && found.paths.length > 0) encoder.load()
+    const migrations = await collection.openForWriting(signal)
+    for (const { name, description } of migrations) yield { type: 'migrated', name, description }
+    yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
+  }
   return {
     ...videosOf(existing, close),
     model,
     get store() {
       return collection.store
     },
-    ingest: async function* (paths, { jobs, force, hwaccel, coarse, shard, exclude, signal, ...sampling } = {}) {
-      checkCount('jobs', jobs)
-      const [{ ffmpegVersions }, { findFiles }, { expectWholeFrames, samplingSettings }, { ingest }] =
-        await Promise.all([
-          import('./video/ffmpeg.ts'),
-          import('./files/find.ts'),
-          import('./ingest/sampling.ts'),
-          import('./ingest/ingest.ts'),
-        ])
-      // They answer while the rest loads; what is wrong with them is said where they are needed.
-      ffmpegVersions().catch(() => {})
-      const settings = samplingSettings(sampling)
-      if (coarse) expectWholeFrames(settings)
-      const found = await findFiles(paths, { shard, exclude, signal })
-      const encoder = await collection.encoder()
-      // A device that was asked for and cannot be had must not leave an empty collection behind.
-      if (!collection.store && device !== 'auto' && device !== 'cpu') await tryPicture(encoder, signal)
-      // In a new collection every video is new: the model loads while the store is made.
-      if (!collection.store && found.paths.length > 0) encoder.load()
-      const migrations = await collection.openForWriting(signal)
-      for (const { name, description } of migrations) yield { type: 'migrated', name, description }
-      yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
+    ingest: ingestPaths,
+    watch: async function* (paths, { settleSeconds, pollSeconds, ...options }) {
+      const { watch } = await import('./ingest/watch.ts')
+      const watched = {
+        index: (accept: (path: string) => boolean) => ingestPaths(paths, { ...options, accept }),
+        records: async () => (await collection.store?.records()) ?? [],
+        forget: async (gone: readonly string[]) => {
+          const { forgetFiles } = await import('./ingest/forget.ts')
+          await forgetFiles(existing(), gone)
+        },
+      }
+      const { exclude, shard, signal } = options
+      yield* watch(paths, watched, { settleSeconds, pollSeconds, exclude, shard, signal })
     },
     search: async (query, options) => {
       const { search } = await import('./search/search.ts')

@@ -13,6 +13,7 @@ import { type Context, type ExitCode, exitCodes, run } from './run.ts'
 /** In the order of the help. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   index: async () => (await import('./commands/index.ts')).indexCommand,
+  watch: async () => (await import('./commands/watch.ts')).watchCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
   scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
@@ -75,7 +76,7 @@ const currentFolder = (): string => {
 }
 
 /** Options that may be given several times, and words without an option. */
-const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude', 'name'])
+const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude', 'name', 'allow', 'watch'])
 
 const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'from', 'to', 'name', 'folder'])
 

@@ -110,6 +110,11 @@ export const printJson = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
+/** The same in one line, where results come one by one. */
+export const printJsonLine = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
 /** A line of everything that is not a result, on stderr. */
 export const warn = (line: string): void => {
   process.stderr.write(`${visible(line)}\n`)

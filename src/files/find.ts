@@ -22,6 +22,8 @@ export type FoundFiles = {
 export type FindFilesOptions = WalkOptions & {
   /** Which part of the files, `i/n`; left out: all of them. */
   readonly shard?: string
+  /** Leaves out files that it says no to. */
+  readonly accept?: (path: string) => boolean
 }
 
 /**
@@ -30,7 +32,7 @@ export type FindFilesOptions = WalkOptions & {
  */
 export const findFiles = async (
   named: readonly string[],
-  { shard, ...options }: FindFilesOptions = {},
+  { shard, accept = () => true, ...options }: FindFilesOptions = {},
 ): Promise<FoundFiles> => {
   const roots = await Promise.all(named.map((path) => asOnDisk(resolve(path))))
   const isOurs = shard === undefined ? () => true : shardTest(shard, roots)
@@ -41,11 +43,11 @@ export const findFiles = async (
     if ('kind' in item) {
       // Nobody knows whose videos lie in a folder that cannot be read.
       if (item.kind === 'unreadable' || isOurs(item.path)) skipped.push(item)
-    } else if (isOurs(item.path)) {
+    } else if (!isOurs(item.path)) {
+      otherShards += 1
+    } else if (accept(item.path)) {
       paths.push(item.path)
       bytes += await sizeOf(item.path)
-    } else {
-      otherShards += 1
     }
   }
   return { roots, paths, bytes, skipped, otherShards, isOurs }

@@ -41,6 +41,16 @@ export const forget = async (store: Store, globs: readonly string[]): Promise<re
   return places
 }
 
+/** Takes exactly these files out of the collection. A video goes with its last place. */
+export const forgetFiles = async (store: Store, paths: readonly string[]): Promise<void> => {
+  const gone = new Set(paths)
+  for (const { video, files } of await store.records()) {
+    const named = pathsOf(files).filter((path) => gone.has(path))
+    if (named.length > 0) await forgetPaths(store, video, named)
+  }
+  await store.optimize()
+}
+
 export type PruneOptions = {
   /** Only look. */
   readonly dryRun?: boolean

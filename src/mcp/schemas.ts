@@ -48,20 +48,6 @@ export const search = {
   outputSchema: found,
 }
 
-export const similar = {
-  title: 'Find similar moments',
-  description: 'Finds moments that look like what a video shows at a time, or like a part of that frame.',
-  inputSchema: {
-    ...{ video, t: z.number().describe('Seconds from the start of the file') },
-    box: z
-      .tuple([z.number(), z.number(), z.number(), z.number()])
-      .optional()
-      .describe('Only this part of the frame: [x, y, width, height] as fractions'),
-    ...filters,
-  },
-  outputSchema: found,
-}
-
 export const videos = {
   title: 'List videos',
   description: 'Lists the videos that can be searched, by path.',

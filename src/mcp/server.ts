@@ -82,16 +82,6 @@ const addTools = (server: McpServer, opened: () => Promise<Index>, clips: string
     answer(async () => toAnswer(await (await opened()).search(query, searchOptions(options, signal)))),
   )
 
-  server.registerTool(
-    'similar',
-    { ...schemas.similar, annotations: readOnly },
-    ({ video, t, box, ...options }, { signal }) =>
-      answer(async () => {
-        const place = { video, t, box }
-        return toAnswer(await (await opened()).similar(place, searchOptions(options, signal)))
-      }),
-  )
-
   server.registerTool('videos', { ...schemas.videos, annotations: readOnly }, ({ contains = '', limit, offset }) =>
     answer(async () => {
       const records = await (await opened()).videos()

@@ -1,5 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, sep } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { UsageError, VidgrepError } from '../errors.ts'
 import type { IngestEvent } from '../index.ts'
 import { type Collections, isStoreError } from './collections.ts'
@@ -117,6 +118,47 @@ const changeBy = (event: IngestEvent, { done, failed }: IndexingState): Partial<
       return { done: done + 1, failed: failed + (event.result.status === 'failed' ? 1 : 0) }
     default:
       return {}
+  }
+}
+
+/** After trouble, the wait before the collection is opened anew. */
+const restMs = 10_000
+
+/**
+ * Keeps the collection up to date with folders for as long as the server runs.
+ * @returns ends that, and resolves when it has ended
+ */
+export const watchFolders = (
+  collections: Collections,
+  paths: readonly string[],
+  onNotice: (line: string) => void = () => {},
+): (() => Promise<void>) => {
+  const ending = new AbortController()
+  const { signal } = ending
+  const watch = async (): Promise<void> => {
+    const index = await collections.open()
+    for await (const event of index.watch(paths, { signal })) {
+      if (event.type === 'trouble' && isStoreError(event.cause)) throw event.cause
+      if (event.type === 'trouble') onNotice(event.reason)
+      if (event.type === 'video' && event.result.status !== 'complete') {
+        onNotice(`${event.result.path}: ${event.result.status}: ${event.result.reason}`)
+      }
+    }
+  }
+  const ended = (async () => {
+    while (!signal.aborted) {
+      try {
+        await watch()
+      } catch (error) {
+        onNotice(error instanceof VidgrepError ? error.message : String((error as Error).stack))
+        if (isStoreError(error)) collections.reopen()
+        await pause(restMs, undefined, { signal }).catch(() => {})
+      }
+    }
+  })()
+  return async () => {
+    ending.abort()
+    await ended
   }
 }
 

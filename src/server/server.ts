@@ -19,7 +19,7 @@ import { type OpenIndexOptions, settingsFrom } from '../index.ts'
 import { version } from '../version.ts'
 import { defaultPort, guard, isLoopback, limitAtOnce, newToken } from './access.ts'
 import { isStoreError, openCollections } from './collections.ts'
-import { checkAllowed, openIndexing } from './indexing.ts'
+import { checkAllowed, openIndexing, watchFolders } from './indexing.ts'
 import { openPictures } from './pictures.ts'
 import { liveRoutes } from './routes/live.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -36,6 +36,8 @@ export type ServeOptions = OpenIndexOptions & {
   readonly token?: string
   /** Folders that may be indexed from the page. @default none */
   readonly allow?: readonly string[]
+  /** Folders that the collection is kept up to date with. @default none */
+  readonly watch?: readonly string[]
 }
 
 export type Server = {
@@ -74,6 +76,7 @@ export const serve = async ({
   port = defaultPort,
   names = [],
   allow = [],
+  watch = [],
   ...options
 }: ServeOptions = {}): Promise<Server> => {
   const { token = isLoopback(host) ? undefined : newToken(), ...open } = options
@@ -128,6 +131,7 @@ export const serve = async ({
   )
 
   const taken = await listen(app, host, port)
+  const stopWatching = watch.length > 0 ? watchFolders(collections, watch, open.onNotice) : undefined
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
   return {
     url: `http://${shown}:${taken}/${token === undefined ? '' : `?token=${encodeURIComponent(token)}`}`,
@@ -136,7 +140,7 @@ export const serve = async ({
     close: async () => {
       // A player may go on loading for as long as its tab is open.
       const impatient = setTimeout(() => app.server.closeAllConnections(), graceMs)
-      await indexing.stop()
+      await Promise.all([indexing.stop(), stopWatching?.()])
       await app.close()
       clearTimeout(impatient)
       await collections.close()

@@ -4,6 +4,7 @@ import { vidgrep } from './program.ts'
 
 const commands = [
   'index',
+  'watch',
   'search',
   'scenes',
   'videos',
@@ -11,6 +12,8 @@ const commands = [
   'prune',
   'serve',
   'frame',
+  'clip',
+  'mcp',
   'models',
   'reindex',
   'migrate',

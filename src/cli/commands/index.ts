@@ -1,3 +1,4 @@
+import type { InferredOptionTypes } from 'yargs'
 import {
   defaultEverySeconds,
   defaultGridSettings,
@@ -13,6 +14,7 @@ import {
   encodingOptions,
   jsonOption,
   modelOption,
+  type NamedOptions,
   quietOption,
   storeOptions,
   withIndex,
@@ -22,73 +24,89 @@ import { exitCodes, print, printJson, warn } from '../run.ts'
 
 const gridKinds: readonly GridKind[] = ['patches', 'article', 'whole']
 
+/** What to do with each video, and which files to leave out. */
+export const ingestOptions = {
+  every: {
+    type: 'number',
+    default: defaultEverySeconds,
+    requiresArg: true,
+    describe: 'Seconds between frames; 0: every frame',
+  },
+  grid: {
+    choices: gridKinds,
+    default: defaultGridSettings.grid,
+    describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
+  },
+  patch: {
+    type: 'number',
+    default: defaultGridSettings.patch,
+    requiresArg: true,
+    describe: "Edge of a patch, as a fraction of the frame's shorter side",
+  },
+  step: {
+    type: 'number',
+    default: defaultGridSettings.step,
+    requiresArg: true,
+    describe: 'Step between patches, as a fraction of their edge',
+  },
+  keyframes: {
+    type: 'boolean',
+    conflicts: 'exact',
+    describe: 'Decode key frames only: several times as fast, with frames further apart',
+  },
+  exact: {
+    type: 'boolean',
+    describe: 'Decode every frame: half as fast, with no frame a few hundredths of a second late',
+  },
+  reuse: {
+    type: 'boolean',
+    default: true,
+    describe: 'Encode a patch again only when it looks different; --no-reuse: encode every patch',
+  },
+  tolerance: {
+    type: 'number',
+    default: defaultTolerance,
+    requiresArg: true,
+    describe: 'How much a patch must change to count as different, in levels of 255',
+  },
+  hwaccel: {
+    type: 'string',
+    requiresArg: true,
+    describe: "Hardware acceleration method, by ffmpeg's name (cuda, vaapi, videotoolbox …), or auto",
+  },
+  exclude: {
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'Leave out what matches this pattern, as in a .gitignore; may be given again',
+  },
+  shard: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'i/n: only the i-th of n parts of the files, by their paths below the folders given',
+  },
+} as const satisfies NamedOptions
+
+type IngestArguments = InferredOptionTypes<typeof ingestOptions> & { readonly jobs?: number }
+
+export const ingestSettings = ({ every, tolerance, reuse, keyframes, exact, ...args }: IngestArguments) => {
+  const { grid, patch, step, exclude, shard, jobs, hwaccel } = args
+  return {
+    ...{ grid, patch, step, everySeconds: every, tolerance: reuse ? tolerance : 0 },
+    decode: keyframes ? 'keys' : exact ? 'all' : 'references',
+    ...{ exclude, shard, jobs, hwaccel },
+  } as const
+}
+
 export const indexCommand = defineCommand({
   command: 'index <paths..>',
   describe: 'Index videos: files, and folders with everything in them',
   options: {
-    every: {
-      type: 'number',
-      default: defaultEverySeconds,
-      requiresArg: true,
-      describe: 'Seconds between frames; 0: every frame',
-    },
-    grid: {
-      choices: gridKinds,
-      default: defaultGridSettings.grid,
-      describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
-    },
-    patch: {
-      type: 'number',
-      default: defaultGridSettings.patch,
-      requiresArg: true,
-      describe: "Edge of a patch, as a fraction of the frame's shorter side",
-    },
-    step: {
-      type: 'number',
-      default: defaultGridSettings.step,
-      requiresArg: true,
-      describe: 'Step between patches, as a fraction of their edge',
-    },
-    keyframes: {
-      type: 'boolean',
-      conflicts: 'exact',
-      describe: 'Decode key frames only: several times as fast, with frames further apart',
-    },
-    exact: {
-      type: 'boolean',
-      describe: 'Decode every frame: half as fast, with no frame a few hundredths of a second late',
-    },
-    reuse: {
-      type: 'boolean',
-      default: true,
-      describe: 'Encode a patch again only when it looks different; --no-reuse: encode every patch',
-    },
-    tolerance: {
-      type: 'number',
-      default: defaultTolerance,
-      requiresArg: true,
-      describe: 'How much a patch must change to count as different, in levels of 255',
-    },
-    hwaccel: {
-      type: 'string',
-      requiresArg: true,
-      describe: "Hardware acceleration method, by ffmpeg's name (cuda, vaapi, videotoolbox …), or auto",
-    },
+    ...ingestOptions,
     coarse: {
       type: 'boolean',
       default: false,
       describe: 'Whole frames of all videos first, so that all can be searched soon; then the patches',
-    },
-    exclude: {
-      type: 'string',
-      array: true,
-      nargs: 1,
-      describe: 'Leave out what matches this pattern, as in a .gitignore; may be given again',
-    },
-    shard: {
-      type: 'string',
-      requiresArg: true,
-      describe: 'i/n: only the i-th of n parts of the files, by their paths below the folders given',
     },
     force: { type: 'boolean', default: false, describe: 'Index again what is already complete' },
     ...storeOptions,
@@ -107,13 +125,9 @@ export const indexCommand = defineCommand({
       .example('$0 index clips --shard 2/8', 'on the second of eight machines; all name the same folder')
       .example('$0 index clips --store http://localhost:6333', 'into a Qdrant server'),
   run: async (args, { signal }) => {
-    const { every, grid, patch, step, tolerance, exclude, shard, jobs, force, hwaccel, coarse } = args
+    const { force, coarse } = args
     const progress = openProgress({ quiet: args.quiet || args.json })
-    const options = {
-      ...{ grid, patch, step, everySeconds: every, tolerance: args.reuse ? tolerance : 0 },
-      decode: args.keyframes ? 'keys' : args.exact ? 'all' : 'references',
-      ...{ exclude, shard, jobs, force, hwaccel, coarse, signal },
-    } as const
+    const options = { ...ingestSettings(args), force, coarse, signal }
     const summary = await withIndex(args, (index) => follow(index.ingest(args.paths, options), progress))
     const { videos, unreadable, totals } = summary
     if (args.json) printJson({ videos, unreadable, totals })

@@ -39,6 +39,13 @@ export const serveCommand = defineCommand({
       describe: 'Folder that may be indexed from the page; may be given again',
       defaultDescription: 'none',
     },
+    watch: {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'Folder to keep the collection up to date with; may be given again',
+      defaultDescription: 'none',
+    },
     ...storeOptions,
     ...modelOption,
     ...deviceOption,
@@ -47,10 +54,20 @@ export const serveCommand = defineCommand({
     yargs
       .example('$0 serve --open', 'a page on this machine alone')
       .example('$0 serve --host 0.0.0.0 --name studio.local', 'for a team, with a token'),
-  run: async ({ host, port, open, token, name, allow, ...args }, { signal }) => {
+  run: async ({ host, port, open, token, name, allow, watch, ...args }, { signal }) => {
     const { serve } = await import('../../server/server.ts')
     const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards it works offline …`)
-    const server = await serve({ ...openOptions(args), host, port, token, names: name, allow, onFetch, onNotice: warn })
+    const server = await serve({
+      ...openOptions(args),
+      host,
+      port,
+      token,
+      names: name,
+      allow,
+      watch,
+      onFetch,
+      onNotice: warn,
+    })
     if (server.port !== port && port !== 0) warn(`Port ${port} is taken.`)
     print(server.url)
     warn('Ctrl-C ends it.')
