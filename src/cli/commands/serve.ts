@@ -24,7 +24,7 @@ export const serveCommand = defineCommand({
       type: 'string',
       requiresArg: true,
       describe: 'What a browser must bring along to be let in',
-      defaultDescription: 'none on this machine, else one that is made and printed',
+      defaultDescription: 'VIDGREP_TOKEN; none on this machine, else one that is made and printed',
     },
     name: {
       type: 'string',
@@ -54,7 +54,9 @@ export const serveCommand = defineCommand({
     yargs
       .example('$0 serve --open', 'a page on this machine alone')
       .example('$0 serve --host 0.0.0.0 --name studio.local', 'for a team, with a token'),
-  run: async ({ host, port, open, token, name, allow, watch, ...args }, { signal }) => {
+  run: async ({ host, port, open, name, allow, watch, ...args }, { signal }) => {
+    // In a list of processes the whole command can be read, and its environment only by the same user.
+    const token = args.token ?? (process.env.VIDGREP_TOKEN || undefined)
     const { serve } = await import('../../server/server.ts')
     const onFetch = (name: string): void => warn(`Fetching ${name}, once; afterwards it works offline …`)
     const server = await serve({
