@@ -46,7 +46,8 @@ const clipOf = (query: string, { path, t, from, to, score, name = query }: Shown
     ...{ path, t, score, rate, width, height, name },
     startFrame: startFrame ?? 0,
     dropFrame: startFrame === undefined ? canDropFrames(rate) : countsDropped(timecode, rate),
-    durationSeconds: endSeconds ?? Math.max(t, to) + shortestSeconds,
+    startSeconds,
+    endSeconds: endSeconds ?? Math.max(t, to) + shortestSeconds,
   }
 }
 

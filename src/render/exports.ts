@@ -20,7 +20,10 @@ export type Clip = {
   readonly startFrame: number
   /** How its time code counts; by default as is the custom at its rate. */
   readonly dropFrame?: boolean
-  readonly durationSeconds: number
+  /** When the picture begins, where the sound begins earlier: frames count from there. @default 0 */
+  readonly startSeconds?: number
+  /** When it ends. */
+  readonly endSeconds: number
   readonly width: number
   readonly height: number
 }
@@ -64,10 +67,13 @@ export const exportClips = (format: ExportFormat, title: string, clips: readonly
   return writers[format](title, clips)
 }
 
+/** The number of the file's frame that is shown at a time. */
+const frameIn = ({ startSeconds = 0, rate }: Clip, seconds: number): number => frameAt(seconds - startSeconds, rate)
+
 /** First frame of the stretch within the file, and its length in frames: at least one. */
-const framesOf = ({ from, to, rate }: Clip): { start: number; length: number } => {
-  const start = frameAt(from, rate)
-  return { start, length: Math.max(1, frameAt(to, rate) - start) }
+const framesOf = (clip: Clip): { start: number; length: number } => {
+  const start = frameIn(clip, clip.from)
+  return { start, length: Math.max(1, frameIn(clip, clip.to) - start) }
 }
 
 const dropsFrames = ({ rate, dropFrame = canDropFrames(rate) }: Clip): boolean => dropFrame
@@ -126,7 +132,7 @@ const otio = (title: string, clips: readonly Clip[]): string => {
         DEFAULT_MEDIA: {
           OTIO_SCHEMA: 'ExternalReference.1',
           target_url: pathToFileURL(path).href,
-          available_range: range(startFrame, Math.max(1, frameAt(clip.durationSeconds, rate)), rate),
+          available_range: range(startFrame, Math.max(1, frameIn(clip, clip.endSeconds)), rate),
           metadata: {},
         },
       },
@@ -135,7 +141,7 @@ const otio = (title: string, clips: readonly Clip[]): string => {
           OTIO_SCHEMA: 'Marker.2',
           name,
           color: 'YELLOW',
-          marked_range: range(startFrame + frameAt(t, rate), 1, rate),
+          marked_range: range(startFrame + frameIn(clip, t), 1, rate),
           metadata: {},
         },
       ],
@@ -174,7 +180,7 @@ const fcpxml = (title: string, clips: readonly Clip[]): string => {
   const formatOf = ({ rate, width, height }: Clip): string =>
     `f${formats.get(`${rate.over}/${rate.under} ${width}x${height}`)!.number}`
   const assetLines = [...assets].map(([path, { clip, number }]) => {
-    const length = Math.max(1, frameAt(clip.durationSeconds, clip.rate))
+    const length = Math.max(1, frameIn(clip, clip.endSeconds))
     return [
       `<asset id="a${number}" name="${xml(basename(path))}" start="${time(clip.startFrame, clip.rate)}" duration="${time(length, clip.rate)}" hasVideo="1" format="${formatOf(clip)}">`,
       `<media-rep kind="original-media" src="${xml(pathToFileURL(path).href)}"/>`,
@@ -186,7 +192,7 @@ const fcpxml = (title: string, clips: readonly Clip[]): string => {
   const spine = clips.map((clip) => {
     const { start, length } = framesOf(clip)
     const onTimeline = Math.max(1, frameAt(length / (clip.rate.over / clip.rate.under), rate))
-    const marker = `<marker start="${time(clip.startFrame + frameAt(clip.t, clip.rate), clip.rate)}" duration="${time(1, clip.rate)}" value="${xml(clip.name)}"/>`
+    const marker = `<marker start="${time(clip.startFrame + frameIn(clip, clip.t), clip.rate)}" duration="${time(1, clip.rate)}" value="${xml(clip.name)}"/>`
     const line = `<asset-clip ref="a${assets.get(clip.path)!.number}" name="${xml(basename(clip.path))}" offset="${time(at, rate)}" start="${time(clip.startFrame + start, clip.rate)}" duration="${time(onTimeline, rate)}">${marker}</asset-clip>`
     at += onTimeline
     return line

@@ -11,7 +11,7 @@ const clip = (part: Partial<Clip> = {}): Clip => ({
   score: 41.5,
   rate: frameRateOf(25),
   startFrame: 0,
-  durationSeconds: 60,
+  endSeconds: 60,
   width: 1920,
   height: 1080,
   ...part,
@@ -28,7 +28,7 @@ test.each([23.976, 25, 29.97, 50, 59.94])('an EDL at %d says where each clip beg
   const exact = rate.over / rate.under
   const text = exportClips('edl', 'cars', [
     clip({ rate }),
-    clip({ rate, from: 3725.5, to: 3730, t: 3726, durationSeconds: 9000 }),
+    clip({ rate, from: 3725.5, to: 3730, t: 3726, endSeconds: 9000 }),
   ])
   const [first, second] = eventsOf(text, framesASecond)
   expect(first![0]).toBe(Math.floor(10 * exact + 0.07))
@@ -104,4 +104,14 @@ test.each(['a.edl', 'A.OTIO', 'x/y.fcpxml', 'b.csv'])('%s is a known format', (f
 test('another ending, and nothing to export, are refused', () => {
   expect(() => exportFormatOf('a.mp4')).toThrow('Expected a file that ends in .edl, .otio, .fcpxml, .csv, got a.mp4')
   expect(() => exportClips('edl', 'x', [])).toThrow('Expected moments to export, got none')
+})
+
+test('frames count from where the picture begins, times from the start of the file', () => {
+  const late = clip({ startSeconds: 1.5 })
+  const [{ source_range, media_references }] = JSON.parse(exportClips('otio', 'cars', [late])).tracks.children[0]
+    .children
+  expect(source_range).toMatchObject({ start_time: { value: 212 }, duration: { value: 50 } })
+  expect(media_references.DEFAULT_MEDIA.available_range.duration.value).toBe(1462)
+  expect(eventsOf(exportClips('edl', 'cars', [late]), 25)[0]!.slice(0, 2)).toEqual([212, 262])
+  expect(exportClips('csv', 'cars', [late])).toContain(',11.000,10.000,12.000,00:00:08:12,00:00:10:12')
 })
