@@ -1,8 +1,8 @@
-import { watch as watchFolder } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { UsageError, VidgrepError } from '../errors.ts'
 import { type FindFilesOptions, findFiles } from '../files/find.ts'
+import { listen } from '../files/listen.ts'
 import { rootFinder } from '../files/paths.ts'
 import type { VideoRecord } from '../store/store.ts'
 import type { IngestEvent } from './events.ts'
@@ -39,9 +39,6 @@ const defaultSettleSeconds = 5
 /** Changes may go unheard: all is looked through so often in any case. */
 const rescanSeconds = 60
 
-/** Changes come in swarms: after the first of them this is waited for the others. */
-const swarmMs = 300
-
 /** After trouble, seconds to the next attempt at the earliest. */
 const restSeconds = 10
 
@@ -63,6 +60,7 @@ export async function* watch(
   const scanner = openScanner(named, settleMs, { ...walk, signal })
   const absence = openAbsence(settleMs * 2)
   const changes = listen(pollSeconds === undefined ? named : [])
+  const isNew = openNews()
   let isFirst = true
   let lastWaiting: number | undefined
   try {
@@ -71,7 +69,7 @@ export async function* watch(
       try {
         const found = await scanner.scan()
         if (found.isChanged || absence.waiting() > 0) {
-          yield* pass(found, watched, absence)
+          yield* pass(found, watched, absence, isNew)
           scanner.done()
         }
         const waiting = found.waiting + absence.waiting()
@@ -105,14 +103,17 @@ async function* pass(
   { ready, emptied }: Scan,
   { index, records, forget }: Watched,
   absence: Absence,
+  isNew: IsNew,
 ): AsyncGenerator<WatchEvent> {
   const known = new Set((await records()).flatMap(({ files }) => files.map(({ path }) => path)))
   const gone: string[] = []
   for await (const event of index((path) => ready.has(path))) {
     if (event.type === 'vanished') gone.push(event.path)
     else if (event.type === 'video') {
-      const { encoded, status, path } = event.result
-      if (encoded > 0 || status !== 'complete' || !known.has(path)) yield event
+      const { encoded, status, path, reason = '' } = event.result
+      if (encoded > 0 || (status === 'complete' ? !known.has(path) : isNew(path, status, reason))) yield event
+    } else if (event.type === 'skipped') {
+      if (isNew(event.path, event.kind, event.reason)) yield event
     } else if (event.type !== 'found' && event.type !== 'done') yield event
   }
   for (const root of emptied) {
@@ -124,6 +125,19 @@ async function* pass(
   if (forgotten.length > 0) await forget(forgotten)
   yield* forgotten.map((path) => ({ type: 'forgotten' as const, path }))
 }
+
+/** Whether something is said of a path that was not said of it the last time. */
+const openNews = () => {
+  const said = new Map<string, string>()
+  return (path: string, ...words: readonly string[]): boolean => {
+    const now = words.join(': ')
+    const isNew = said.get(path) !== now
+    said.set(path, now)
+    return isNew
+  }
+}
+
+type IsNew = ReturnType<typeof openNews>
 
 /**
  * Files that are gone are forgotten only when one that was moved has been indexed under its new name, which costs nothing as
@@ -197,47 +211,4 @@ const openScanner = (named: readonly string[], settleMs: number, walk: FindFiles
 const emptyOf = async (roots: readonly string[]): Promise<readonly string[]> => {
   const names = await Promise.all(roots.map((root) => readdir(root).catch(() => ['not a folder'])))
   return roots.filter((_, i) => names[i]!.length === 0)
-}
-
-/** Hears of changes below files and folders, where the system tells of them. */
-const listen = (named: readonly string[]) => {
-  let isDue = false
-  let isDeaf = named.length === 0
-  let wake = (): void => {}
-  const notice = (): void => {
-    isDue = true
-    wake()
-  }
-  const deafen = (): void => {
-    isDeaf = true
-  }
-  const watchers = named.flatMap((path) => {
-    try {
-      // The system may be out of watches, or has none: then the files are looked at in turn.
-      return [watchFolder(path, { recursive: true }, notice).on('error', deafen)]
-    } catch {
-      deafen()
-      return []
-    }
-  })
-  return {
-    isDeaf: () => isDeaf,
-    /** Resolves when something has changed since the last time, or after so many milliseconds. */
-    next: async (ms: number, signal: AbortSignal): Promise<void> => {
-      if (!isDue) {
-        const left = new AbortController()
-        const changed = new Promise<void>((resolve) => (wake = resolve))
-        try {
-          await Promise.race([changed, pause(ms, undefined, { signal: AbortSignal.any([signal, left.signal]) })])
-        } finally {
-          left.abort()
-        }
-      }
-      if (isDue) await pause(swarmMs, undefined, { signal })
-      isDue = false
-    },
-    close: (): void => {
-      for (const watcher of watchers) watcher.close()
-    },
-  }
 }

@@ -154,11 +154,14 @@ const copyOf = async (
   const next = atEnd.findLastIndex(({ seconds }) => seconds < end) + 1
   const following = atEnd[next]
   if (atEnd.length === 0 || (following && !Number.isFinite(following.decodeSeconds))) return undefined
-  const isClosed = atEnd.slice(0, next).every(({ seconds }) => seconds < end)
+  const taken = atEnd.slice(0, next)
+  const isClosed = taken.every(({ seconds }) => seconds < end)
   const lengthSeconds = (following ? following.decodeSeconds - 0.0005 : toSeconds) - key.seconds
   return {
     fromSeconds: key.seconds,
-    toSeconds: isClosed ? toSeconds : Math.min(...atEnd.slice(next).map(({ seconds }) => seconds)),
+    toSeconds: isClosed
+      ? toSeconds
+      : Math.round(1e6 * (Math.max(...taken.map(({ seconds }) => seconds)) + 2 * halfFrame)) / 1e6,
     isExact:
       isClosed &&
       key.seconds >= fromSeconds - halfFrame &&

@@ -54,11 +54,12 @@ describe('a watched folder', () => {
 
     await copyFile(third, at('new/c.mp4'))
     expect(await untilQuiet()).toEqual(['+ new/c.mp4'])
+    await writeFile(at('damaged.mp4'), 'text')
+    expect(await untilQuiet()).toEqual(['+ damaged.mp4 failed, nothing encoded'])
     await rm(at('new'), { recursive: true })
-    await writeFile(at('notes.txt'), 'a folder with nothing in it might be a disk that is missing')
     const gone = await untilQuiet()
     expect([...gone].sort()).toEqual(['− new/b.mp4', '− new/c.mp4'])
-    expect(await index.videos()).toEqual([])
+    expect((await index.videos()).map(({ status }) => status)).toEqual(['failed'])
 
     end()
     expect(await events.next()).toEqual({ done: true, value: undefined })
