@@ -117,7 +117,7 @@ export const withHome = async <T>(clip: string, program: string, work: (home: st
   const home = await mkdtemp(join(tmpdir(), 'vidgrep-bench-'))
   try {
     // The program and its model are read from the disk once, not by whoever comes first.
-    await vidgrep('first', ['--grid', 'whole'], home, program).index([clip])
+    await vidgrep('first', ['--detail', 'whole'], home, program).index([clip])
     return await work(home)
   } finally {
     await rm(home, { recursive: true, force: true })

@@ -22,7 +22,7 @@ const numbers = (text: string): readonly number[] => text.split(',').map(Number)
 const [copies, nodeGB] = [Number(values.copies), Number(values['node-gb'])]
 
 const framesAnHour = 3600
-const patchesAFrame = { whole: 1, patches: 19, article: 18 }
+const patchesAFrame = { whole: 1, low: 3, normal: 11, high: 29, article: 18 }
 
 /** Two cores: GFLOP/s of fp32 matrix products, and seconds that decoding a second of 720p takes. */
 const gflopsASecond = 190
@@ -60,7 +60,7 @@ const head = (...cells: readonly string[]): void => {
 type Case = { readonly hours: number; readonly grid: keyof typeof patchesAFrame; readonly unchanged: number }
 
 const cases: readonly Case[] = numbers(values.hours).flatMap((hours) =>
-  (['whole', 'patches', 'article'] as const).flatMap((grid) =>
+  (['whole', 'normal', 'high', 'article'] as const).flatMap((grid) =>
     numbers(values.unchanged).map((unchanged) => ({ hours, grid, unchanged })),
   ),
 )

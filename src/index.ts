@@ -36,7 +36,7 @@ export type { CheckedFile } from './models/manage.ts'
 export type { ManifestEntry } from './models/manifest.ts'
 export type { Model } from './models/model.ts'
 export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgress } from './models/pull/plan.ts'
-export { defaultGridSettings, type GridKind, type GridSettings } from './patches/grid.ts'
+export { defaultDetail, details } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
 export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
@@ -50,7 +50,7 @@ export {
   type SettingsOptions,
   settingsFrom,
 } from './settings.ts'
-export type { Box, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
+export type { Box, Detail, Hit, PointFilter, Store, VideoFile, VideoRecord, VideoStatus } from './store/store.ts'
 export {
   CollectionMissingError,
   InvalidPointError,
@@ -120,7 +120,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     { jobs, force, hwaccel, coarse, shard, exclude, accept, signal, ...sampling } = {},
   ) {
     checkCount('jobs', jobs)
-    const [{ ffmpegVersions }, { findFiles }, { expectWholeFrames, samplingSettings }, { ingest }] = await Promise.all([
+    const [{ ffmpegVersions }, { findFiles }, { levelsUpTo, samplingSettings }, { ingest }] = await Promise.all([
       import('./video/ffmpeg.ts'),
       import('./files/find.ts'),
       import('./ingest/sampling.ts'),
@@ -129,7 +129,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     // They answer while the rest loads; what is wrong with them is said where they are needed.
     ffmpegVersions().catch(() => {})
     const settings = samplingSettings(sampling)
-    if (coarse) expectWholeFrames(settings)
+    if (coarse) levelsUpTo(settings.grid)
     const found = await findFiles(paths, { shard, exclude, accept, signal })
     const encoder = await collection.encoder()
     // A device that was asked for and cannot be had must not leave an empty collection behind.

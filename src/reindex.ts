@@ -3,7 +3,7 @@ import { type Encoder, openEncoder } from './encoder/encoder.ts'
 import { findFiles } from './files/find.ts'
 import { type IngestEvent, type IngestTotals, noTotals, sumOf } from './ingest/events.ts'
 import { ingest } from './ingest/ingest.ts'
-import { samplingSettings, settingsLine, settingsOfLine } from './ingest/sampling.ts'
+import { madeWith, settingsOf } from './ingest/sampling.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
@@ -156,31 +156,26 @@ async function* refill(options: Refill): AsyncGenerator<IngestEvent, Refilled> {
   }
 }
 
-/** One run of ingest for each line of settings, with the events of one. */
+/** One run of ingest for all videos with the same settings, with the events of one. */
 async function* indexRecords(
   records: readonly VideoRecord[],
   { into, encoder, jobs, signal }: Refill,
 ): AsyncGenerator<IngestEvent, void> {
   const startedMs = performance.now()
-  // A record without settings is one whose points are to be made anew.
-  const standard = settingsLine(samplingSettings({}))
-  const files = records.flatMap((record) =>
-    record.files.map((file) => ({ ...file, settings: record.settings || standard })),
-  )
+  const files = records.flatMap((record) => {
+    const sampling = settingsOf(record)
+    return record.files.map((file) => ({ ...file, sampling, line: Object.values(madeWith(sampling)).join(' ') }))
+  })
   const here = await Promise.all(files.map(({ path }) => isThere(path)))
   const left = files.filter((_, i) => here[i])
   for (const [i, { path }] of files.entries()) if (!here[i]) yield { type: 'vanished', path }
   yield { type: 'found', videos: left.length, bytes: left.reduce((sum, { bytes }) => sum + bytes, 0) }
   let totals = noTotals
-  for (const line of new Set(left.map(({ settings }) => settings))) {
-    const paths = left.filter(({ settings }) => settings === line).map(({ path }) => path)
-    for await (const event of ingest(await findFiles(paths, { signal }), {
-      store: into,
-      encoder,
-      jobs,
-      signal,
-      ...settingsOfLine(line),
-    })) {
+  const samplings = new Map(left.map(({ line, sampling }) => [line, sampling]))
+  for (const [line, sampling] of samplings) {
+    const paths = left.filter((file) => file.line === line).map(({ path }) => path)
+    const found = await findFiles(paths, { signal })
+    for await (const event of ingest(found, { store: into, encoder, jobs, signal, ...sampling })) {
       if (event.type === 'done') totals = sumOf(totals, event.totals)
       else if (event.type !== 'found' && event.type !== 'vanished') yield event
     }

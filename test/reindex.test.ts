@@ -39,7 +39,7 @@ const follow = async (options: Partial<Parameters<typeof reindex>[0]> = {}): Pro
 const indexed = async (where = store): Promise<readonly VideoRecord[]> => {
   const index = await open(where)
   await run(index, [join(clips, 'a.mp4')])
-  await run(index, [join(clips, 'b.mp4')], { everySeconds: 0.5, grid: 'whole' })
+  await run(index, [join(clips, 'b.mp4')], { everySeconds: 0.5, detail: 'whole' })
   return index.videos()
 }
 

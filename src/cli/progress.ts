@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import cliProgress from 'cli-progress'
-import { formatTimestamp, type IngestEvent, type PullProgress, type VideoResult } from '../index.ts'
+import { type Detail, formatTimestamp, type IngestEvent, type PullProgress, type VideoResult } from '../index.ts'
 import { visible, warn } from './run.ts'
 
 export type Progress = { show(event: IngestEvent): void; end(): void }
@@ -18,7 +18,7 @@ const openLines = (): Progress => {
     show: (event) => {
       showProblem(event, warn)
       if (event.type === 'found') total = event.videos
-      if (event.type === 'searchable') warn(searchable)
+      if (event.type === 'searchable') warn(searchable(event.detail))
       if (event.type !== 'video') return
       done += 1
       if (event.result.status === 'complete') warn(`[${done}/${total}] ${doneLine(event.result)}`)
@@ -27,7 +27,8 @@ const openLines = (): Progress => {
   }
 }
 
-const searchable = 'All whole frames are indexed: every video can be searched now. The patches follow.'
+const searchable = (detail: Detail): string =>
+  `All videos are indexed with --detail ${detail} and can be searched now. Finer patches follow.`
 
 const doneLine = ({ path, frames, points, encoded, unchanged, seconds }: VideoResult): string => {
   if (encoded === 0) return `${path}: nothing to do, it has ${points} points`
@@ -55,7 +56,7 @@ const openBar = (): Progress => {
       if (event.type === 'migrated') return showProblem(event, warn)
       meter.count(event)
       if (event.type === 'found') bar.start(1, 0, meter.words())
-      else if (event.type === 'searchable') above(searchable)
+      else if (event.type === 'searchable') above(searchable(event.detail))
       else showProblem(event, above)
       bar.update(meter.fraction(), meter.words())
     },
@@ -106,7 +107,7 @@ export const openMeter = (nowMs: () => number = () => performance.now()) => {
       doneBytes += event.bytes
       workedBytes += event.bytes
     } else if (event.type === 'searchable') {
-      // The second pass begins anew, and at a speed of its own.
+      // The next pass begins anew, and at a speed of its own.
       ;[done, doneBytes, workedBytes, frames, patches, startedMs] = [0, 0, 0, 0, 0, nowMs()]
     } else if (event.type === 'video') {
       running.delete(event.result.path)

@@ -1,14 +1,15 @@
 import type { CallOptions, RecordChange, Store, VideoFile, VideoRecord } from '../store/store.ts'
+import { covers, type MadeWith } from './sampling.ts'
 
 /**
  * The collection's records. Every change is made on the record as it is now, one after the other for each video, also
  * among several processes.
  */
 export type Catalogue = {
-  /** The video that lay at exactly this file, unchanged since, when it was indexed with these settings. */
-  untouched(file: VideoFile, settings: string): VideoRecord | undefined
+  /** The video that lay at exactly this file, unchanged since, when as much as is wanted was indexed. */
+  untouched(file: VideoFile, wanted: MadeWith): VideoRecord | undefined
   /** Whether nothing is left to be done for a video: a damaged one stays as it is until something decodes it better. */
-  isFinished(record: VideoRecord, settings: string): boolean
+  isFinished(record: VideoRecord, wanted: MadeWith): boolean
   /** Every path that was known when the run began or became so since. */
   paths(): Iterable<string>
   /** {@link Store.changeRecord}, and remembers what was written. */
@@ -56,15 +57,15 @@ export const openCatalogue = async (store: Store, tools: string, options?: CallO
     if (shown !== undefined) await store.setPath(video, shown)
   }
 
-  const isFinished: Catalogue['isFinished'] = (record, settings) =>
-    record.run === undefined && record.settings === settings && (record.status === 'complete' || record.tools === tools)
+  const isFinished: Catalogue['isFinished'] = (record, wanted) =>
+    record.run === undefined && covers(record, wanted) && (record.status === 'complete' || record.tools === tools)
 
   return {
     isFinished,
-    untouched: (file, settings) =>
+    untouched: (file, wanted) =>
       [...(holders.get(file.path) ?? [])]
         .map((video) => records.get(video))
-        .find((record) => record && isFinished(record, settings) && hasFile(record, file)),
+        .find((record) => record && isFinished(record, wanted) && hasFile(record, file)),
     paths: () => holders.keys(),
     update,
     takeOver: async (path, video) => {

@@ -3,17 +3,20 @@ import { mergedFiles } from '../files/files.ts'
 import type { Store, VideoRecord } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { type Job, type Outcome, recordOf, unfinished } from './job.ts'
+import { covers, isFiner } from './sampling.ts'
 
 /*
  * Several processes may index, remove and prune the same video at once. Its record therefore names the run that writes
  * its points. Whoever starts anew or removes changes the record first and the points afterwards; whoever writes points
  * looks at the record before and afterwards; and a run calls a video complete in one step with finding itself still
- * named. Runs with the same settings write the same points, and share one id.
+ * named. Runs with the same settings write the same points, and share one id; one that is to reach a finer level of detail
+ * takes over from one that is not, and keeps its points.
  */
 
 export type Claims = {
   /**
-   * Makes the video this run's. What an unfinished run with the same settings left is kept, anything else goes.
+   * Makes the video this run's. What was stored with the same settings is kept, by an unfinished run or with less detail;
+   * anything else goes. An unfinished run that was to reach more detail is gone on with.
    * @param isEnough whether a record leaves nothing to do
    * @returns the record if it leaves nothing to do
    */
@@ -35,7 +38,7 @@ export type Finished = {
 const removed: Outcome = { status: 'failed', reason: 'it was removed from the collection while it was indexed' }
 const taken: Outcome = {
   status: 'partial',
-  reason: 'another process began to index it with other settings, or anew; run it again',
+  reason: 'another process began to index it with other settings, in more detail, or anew; run it again',
 }
 const disturbed: Outcome = {
   status: 'partial',
@@ -93,21 +96,26 @@ export const openClaims = (store: Store, catalogue: Catalogue, tools: string): C
     finish,
     claim: async (job, isEnough, force) => {
       const fresh = randomUUID()
+      const wanted = job.detail
       let enough: VideoRecord | undefined
+      let keeps = false
       let shown: string | undefined
       await catalogue.update(job.video, (now) => {
         enough = now && !force && isEnough(now) ? now : undefined
         if (enough) return undefined
-        const goesOn = !force && now?.run !== undefined && now.settings === job.settings
-        job.run = goesOn ? now.run : fresh
-        job.hasWholeFrames = (goesOn && now.hasWholeFrames) || false
-        shown = now?.files[0]?.path
+        // Called again on its own record, it has decided already.
+        if (now?.run !== fresh) {
+          keeps = !force && now?.settings === job.settings && (now.run !== undefined || catalogue.isFinished(now, now))
+          job.detail = keeps && isFiner(now!, { detail: wanted }) ? now!.detail : wanted
+          job.run = keeps && now?.run !== undefined && now.detail === job.detail ? now.run : fresh
+          shown = now?.files[0]?.path
+        }
         return recordOf(job, unfinished, { files: mergedFiles(job.files, now?.files ?? []), points: 0 })
       })
       if (enough) return enough
       // Without a record as well: a process that was killed may have left some.
-      if (job.run === fresh) await store.deletePoints(job.video)
-      else await goOn(job, shown)
+      if (keeps) await goOn(job, shown)
+      else await store.deletePoints(job.video)
       return undefined
     },
 
@@ -121,14 +129,13 @@ export const openClaims = (store: Store, catalogue: Catalogue, tools: string): C
     disown: async (job) => {
       const now = await store.record(job.video)
       if (!now || isBeingRemoved(now)) await store.deletePoints(job.video)
-      await takeBack(job, (record) => record.settings !== job.settings && !isBeingRemoved(record))
+      await takeBack(job, (record) => !covers(record, job) && !isBeingRemoved(record))
     },
   }
 }
 
-/** Another run has finished with the same settings, and so with the same points. */
-const isFinishedLike = (record: VideoRecord, { settings }: Job): boolean =>
-  record.run === undefined && record.settings === settings
+/** Another run has finished with the same settings, and so with the same points, or with more. */
+const isFinishedLike = (record: VideoRecord, job: Job): boolean => record.run === undefined && covers(record, job)
 
 /** What a store leaves of a record whose video it is removing. */
 const isBeingRemoved = ({ run, settings }: VideoRecord): boolean => run === undefined && settings === ''

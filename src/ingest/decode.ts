@@ -13,8 +13,8 @@ import type { Frame } from '../video/video.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Claims } from './claim.ts'
 import type { VideoResult } from './events.ts'
-import { type Job, newJob, type Outcome, wholeFramesOnly } from './job.ts'
-import { type SamplingSettings, settingsLine } from './sampling.ts'
+import { type Job, newJob, type Outcome } from './job.ts'
+import { madeWith, type SamplingSettings } from './sampling.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `result` alone. */
 export type Decoded =
@@ -36,8 +36,6 @@ export type DecodeContext = {
   readonly threads: number
   /** ffmpeg's name of a hardware acceleration method. */
   readonly hwaccel?: string
-  /** Only the whole frames; the squares are left to another pass. */
-  readonly coarse: boolean
   /** Index again what is finished. */
   readonly force: boolean
 }
@@ -46,12 +44,12 @@ export type DecodeContext = {
 export async function* decode(path: string, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const startedMs = performance.now()
   const { catalogue, claims, store, running, force } = context
-  const settings = settingsLine(context.settings)
+  const wanted = madeWith(context.settings)
   let file: VideoFile
   let video: string
   try {
     file = await videoFile(path)
-    const untouched = force ? undefined : catalogue.untouched(file, settings)
+    const untouched = force ? undefined : catalogue.untouched(file, wanted)
     if (untouched) return yield resultOf(untouched, file, startedMs)
     video = await fingerprint(path, { signal })
   } catch (error) {
@@ -65,10 +63,7 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
   // Claimed before anything is waited for: a copy that comes now joins.
   const job = newJob(video, file, store.collection.model, context.settings, startedMs)
   running.set(video, job)
-  const isEnough = (record: VideoRecord): boolean =>
-    catalogue.isFinished(record, settings) ||
-    (context.coarse && record.settings === settings && record.hasWholeFrames === true)
-  const enough = await claims.claim(job, isEnough, force)
+  const enough = await claims.claim(job, (record) => catalogue.isFinished(record, wanted), force)
   if (enough) return yield* addPlaces(job, enough, context)
   yield { kind: 'started', job }
   yield* decodeJob(job, context, signal)
@@ -77,28 +72,26 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const [file] = job.files
   const { path } = file
-  const { settings, threads, hwaccel, image, coarse } = context
+  const { settings, threads, hwaccel, image } = context
   let inSoftware: string | undefined
   const onSoftware = (reason: string): void => {
     inSoftware = reason
   }
-  let outcome: Outcome = coarse ? wholeFramesOnly : { status: 'complete' }
+  let outcome: Outcome = { status: 'complete' }
   try {
     job.info = await probe(path, { decode: settings.decode, signal })
-    const plan = planPatches(job.info, coarse ? { ...settings.grid, grid: 'whole' } : settings.grid, image)
+    const plan = planPatches(job.info, job.detail ?? 'article', image)
     const options = { ...settings, threads, hwaccel, views: plan.views, info: job.info, onSoftware, signal }
     for await (const frame of frames(path, options)) {
       if (job.isLost) break
       job.frames += 1
       yield { kind: 'frame', job, frame, plan }
     }
-    job.hasWholeFrames ||= !job.isLost
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof VidgrepError)) throw error
-    // What is not the file's own fault is tried again; so is a pass that only a second one tells of.
-    const mayPass = error instanceof FfmpegError || error instanceof UnreadableFileError
-    const next = coarse || mayPass ? 'continue' : undefined
+    // What is not the file's own fault is tried again.
+    const next = error instanceof FfmpegError || error instanceof UnreadableFileError ? 'continue' : undefined
     outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message, next }
   }
   if (await hasChanged(file)) outcome = changedMeanwhile

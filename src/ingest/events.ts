@@ -1,7 +1,7 @@
 import type { FoundFiles } from '../files/find.ts'
 import type { SkipKind, SkippedFile } from '../files/walk.ts'
 import type { Device } from '../settings.ts'
-import type { VideoStatus } from '../store/store.ts'
+import type { Detail, VideoStatus } from '../store/store.ts'
 
 /** What became of one file. */
 export type VideoResult = {
@@ -73,10 +73,10 @@ export type IngestEvent =
       /** Patches in this batch. */
       readonly encoded: number
     }
-  /** A coarse run has the whole frames of a file; its squares follow. */
+  /** A coarse run has a file at the present level of detail; finer ones follow. */
   | { readonly type: 'coarse'; readonly path: string; readonly bytes: number }
-  /** A coarse run has all whole frames: from now on a search finds every video. The squares follow. */
-  | { readonly type: 'searchable' }
+  /** A coarse run has all videos at a level of detail: a search finds every one of them. The next level follows. */
+  | { readonly type: 'searchable'; readonly detail: Detail }
   /** Hardware was to decode it, and did not; it is decoded all the same. */
   | { readonly type: 'software'; readonly path: string; readonly reason: string }
   /** A file is done; what is said of it is durable. */

@@ -3,7 +3,7 @@ import type { Encoder } from '../encoder/encoder.ts'
 import { isGone } from '../files/files.ts'
 import type { FoundFiles } from '../files/find.ts'
 import { rootFinder } from '../files/paths.ts'
-import type { Store } from '../store/store.ts'
+import type { Detail, Store } from '../store/store.ts'
 import { version } from '../version.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
@@ -13,7 +13,7 @@ import { encode } from './encode.ts'
 import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
 import { merge } from './merge.ts'
 import { openProfiles } from './profile.ts'
-import type { SamplingSettings } from './sampling.ts'
+import { levelsUpTo, type SamplingSettings } from './sampling.ts'
 import { write } from './write.ts'
 
 export type IngestOptions = SamplingSettings & {
@@ -25,12 +25,12 @@ export type IngestOptions = SamplingSettings & {
   readonly force?: boolean
   /** ffmpeg's name of a hardware acceleration method. */
   readonly hwaccel?: string
-  /** The whole frames of all videos first, in a pass of their own, so that all can be searched soon. */
+  /** Every level of detail in a pass of its own over all videos, so that all can be searched soon. */
   readonly coarse?: boolean
   readonly signal?: AbortSignal
 }
 
-/** Decoded frames that wait for the encoder, over all videos; a frame is about 1.3 MB at 16:9 and 224 px patches. */
+/** Decoded frames that wait for the encoder, over all videos; a frame is about 1.2 MB at 16:9 and 224 px patches, 4.9 at `high`. */
 const lookAheadFrames = 6
 
 /**
@@ -57,10 +57,14 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
     const decoded = decodeAll(found.paths, catalogue, claims, options)
     return write(encode(decoded, encoder, { signal, onBatch: watch.lap }), { store, catalogue, claims, profiles })
   }
-  const encodedBefore = options.coarse ? yield* coarsePass(pass(options), store, signal) : 0
+  const earlier = options.coarse ? levelsUpTo(options.grid).slice(0, -1) : []
+  let encodedBefore = 0
+  for (const [i, grid] of earlier.entries()) {
+    encodedBefore += yield* coarsePass(pass({ ...options, grid, force: options.force && i === 0 }), grid, store, signal)
+  }
   const results: VideoResult[] = []
-  // What the coarse pass has made anew must not be thrown away.
-  for await (const event of pass(options.coarse ? { ...options, coarse: false, force: false } : options)) {
+  // What an earlier pass has made anew must not be thrown away.
+  for await (const event of pass({ ...options, force: options.force && earlier.length === 0 })) {
     if (event.type === 'video') results.push(event.result)
     yield event
   }
@@ -78,6 +82,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
 /** What failed here fails again in the pass that follows, which tells it. @returns patches that were encoded */
 async function* coarsePass(
   events: AsyncIterable<IngestEvent>,
+  detail: Detail,
   store: Store,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<IngestEvent, number> {
@@ -91,7 +96,7 @@ async function* coarsePass(
     }
   }
   await store.optimize({ signal })
-  yield { type: 'searchable' }
+  yield { type: 'searchable', detail }
   return encoded
 }
 
@@ -103,7 +108,6 @@ async function* decodeAll(
   options: IngestOptions,
 ): AsyncGenerator<Decoded> {
   const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, signal } = options
-  const { coarse = false, force = false } = options
   const cores = availableParallelism()
   const concurrency = options.jobs ?? Math.min(cores, 4)
   const context: DecodeContext = {
@@ -115,8 +119,7 @@ async function* decodeAll(
     settings: { everySeconds, decode: frames, grid, tolerance },
     threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))),
     hwaccel,
-    coarse,
-    force,
+    force: options.force ?? false,
   }
   const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))
   yield* merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })

@@ -1,13 +1,15 @@
-import type { VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
+import type { Detail, VideoFile, VideoRecord, VideoStatus } from '../store/store.ts'
 import type { VideoInfo } from '../video/video.ts'
 import type { VideoResult } from './events.ts'
-import { type SamplingSettings, settingsLine } from './sampling.ts'
+import { madeWith, type SamplingSettings } from './sampling.ts'
 
 /** A video on its way through the pipeline. The stages count in it; nobody else sees it change. */
 export type Job = {
   readonly video: string
   readonly model: string
   readonly settings: string
+  /** Finer than asked for where a run that was to reach more is gone on with; none for the article's grid. */
+  detail?: Detail
   /** Levels (0–255) that a patch may differ and still count as unchanged. */
   readonly tolerance: number
   /** The files of this run, the first one is decoded: each gets a result. Copies that turn up are added. */
@@ -25,8 +27,6 @@ export type Job = {
   known: number
   /** Patches that looked as they did when they were last encoded. */
   unchanged: number
-  /** All patches 0 are stored, or will be before the record is written. */
-  hasWholeFrames: boolean
   /** The record names another run: nothing more is written. */
   isLost: boolean
   /** The last record is being written: a copy that turns up now has to wait for it. */
@@ -50,7 +50,7 @@ export const newJob = (
 ): Job => ({
   video,
   model,
-  settings: settingsLine(settings),
+  ...madeWith(settings),
   tolerance: settings.tolerance,
   files: [file],
   run: '',
@@ -61,7 +61,6 @@ export const newJob = (
   encoded: 0,
   known: 0,
   unchanged: 0,
-  hasWholeFrames: false,
   isLost: false,
   isEnding: false,
   ended: newEnded(),
@@ -95,13 +94,6 @@ export const unfinished: Outcome = {
   next: 'continue',
 }
 
-/** Between the two passes of a coarse run. */
-export const wholeFramesOnly: Outcome = {
-  status: 'partial',
-  reason: 'whole frames only so far; run it again for the squares',
-  next: 'continue',
-}
-
 /** @param tools versions of what decoded it: another one may make more of a damaged file */
 export const recordOf = (
   job: Job,
@@ -117,9 +109,9 @@ export const recordOf = (
   points,
   model: job.model,
   settings: next === 'anew' ? '' : job.settings,
+  ...(job.detail && { detail: job.detail }),
   ...(next ? { run: job.run } : {}),
   ...(next || outcome.status === 'complete' ? {} : { tools }),
-  ...(job.hasWholeFrames && outcome.status !== 'complete' ? { hasWholeFrames: true } : {}),
   indexedAt: new Date().toISOString(),
 })
 

@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts'
-import { type GridKind, type GridSettings, gridSettings, gridSettingsLine } from '../patches/grid.ts'
+import { checkDetail, defaultDetail, details, type Grid } from '../patches/grid.ts'
+import type { Detail, VideoRecord } from '../store/store.ts'
 import type { DecodedFrames } from '../video/video.ts'
 
 /** Seconds between sampled frames: the article's figure. */
@@ -11,13 +12,20 @@ export type SamplingSettings = {
   readonly everySeconds: number
   /** Which frames may be sampled. */
   readonly decode: DecodedFrames
-  readonly grid: GridSettings
+  readonly grid: Grid
   /** How far a patch may differ from what was encoded before it counts as changed, in levels (0–255); 0: at once. */
   readonly tolerance: number
 }
 
 /** What a caller may leave out. */
-export type SamplingOptions = Partial<GridSettings> & {
+export type SamplingOptions = {
+  /**
+   * Which patches of a frame are stored. Each level adds some to the one before: a video that has less is added to, one
+   * that has more is left as it is. @default 'normal'
+   */
+  readonly detail?: Detail
+  /** The article's squares of 360 px instead, half a square apart: no whole frame, and the edges may stay unseen. */
+  readonly grid?: 'article'
   /** Seconds between sampled frames, 0 for all of them. @default 1 */
   readonly everySeconds?: number
   /**
@@ -41,7 +49,7 @@ export const defaultTolerance = 6
 
 /** @throws UsageError if something is out of range */
 export const samplingSettings = (options: SamplingOptions): SamplingSettings => {
-  const { everySeconds = defaultEverySeconds, decode = 'references', tolerance = defaultTolerance, ...grid } = options
+  const { everySeconds = defaultEverySeconds, decode = 'references', tolerance = defaultTolerance } = options
   if (!(everySeconds >= 0 && Number.isFinite(everySeconds))) {
     throw new UsageError(`Expected the seconds between frames to be 0 or more, got ${everySeconds}`, {
       remedy: 'Use --every 1',
@@ -52,41 +60,76 @@ export const samplingSettings = (options: SamplingOptions): SamplingSettings => 
       remedy: `Leave it out to use ${defaultTolerance}`,
     })
   }
-  return { everySeconds, decode, grid: gridSettings(grid), tolerance }
+  return { everySeconds, decode, grid: gridOf(options), tolerance }
 }
 
-/** @throws UsageError if there is no coarse part to begin with */
-export const expectWholeFrames = ({ grid: { grid } }: SamplingSettings): void => {
-  if (grid === 'patches') return
-  throw new UsageError(`Expected a grid of whole frames and squares, got ${grid}`, {
-    remedy: 'Leave out --coarse',
-  })
+const gridOf = ({ detail, grid }: SamplingOptions): Grid => {
+  if (detail !== undefined) checkDetail(detail)
+  if (grid === undefined) return detail ?? defaultDetail
+  if (grid === 'article' && detail === undefined) return grid
+  throw new UsageError(
+    `Expected a level of detail or the grid "article", got ${detail === undefined ? `the grid "${grid}"` : 'both'}`,
+    { remedy: 'Leave --grid out' },
+  )
 }
-
-/** One line that two runs with the same settings share. What is not said is done: all frames, every patch. */
-export const settingsLine = ({ everySeconds, decode, grid, tolerance }: SamplingSettings): string =>
-  [
-    `every=${everySeconds}`,
-    gridSettingsLine(grid),
-    ...(decode === 'all' ? [] : [`decode=${decode}`]),
-    ...(tolerance === 0 ? [] : [`tolerance=${tolerance}`]),
-  ].join(' ')
 
 /**
- * The settings that a line was made of.
+ * The levels of detail up to the one asked for, from coarse to fine.
+ * @throws UsageError for a grid without levels
+ */
+export const levelsUpTo = (grid: Grid): readonly Detail[] => {
+  if (grid !== 'article') return details.slice(0, details.indexOf(grid) + 1)
+  throw new UsageError('Expected a grid with levels of detail, got article', { remedy: 'Leave out --coarse' })
+}
+
+/** What a record says of the settings that its points were made with. */
+export type MadeWith = Pick<VideoRecord, 'settings' | 'detail'>
+
+/** One line that two runs with the same settings share, and the level. What is not said is done: all frames, every patch. */
+export const madeWith = ({ everySeconds, decode, grid, tolerance }: SamplingSettings): MadeWith => ({
+  settings: [
+    `every=${everySeconds}`,
+    grid === 'article' ? 'grid=article' : levels,
+    ...(decode === 'all' ? [] : [`decode=${decode}`]),
+    ...(tolerance === 0 ? [] : [`tolerance=${tolerance}`]),
+  ].join(' '),
+  detail: grid === 'article' ? undefined : grid,
+})
+
+const levels = 'grid=levels'
+
+/** What earlier versions cut by default: as fine as `normal`, and twice as many. Their numbers mean other squares. */
+const halves = 'grid=patches patch=0.5 step=0.5'
+
+/** Whether stored points leave nothing to add: the same settings, and at least the detail. */
+export const covers = (stored: MadeWith, wanted: MadeWith): boolean =>
+  (stored.settings === wanted.settings && !isFiner(wanted, stored)) ||
+  (stored.settings === wanted.settings.replace(levels, halves) && !isFiner(wanted, { detail: 'normal' }))
+
+export const isFiner = (a: Pick<MadeWith, 'detail'>, b: Pick<MadeWith, 'detail'>): boolean =>
+  details.indexOf(a.detail!) > details.indexOf(b.detail!)
+
+/**
+ * The settings to make a video's points with again; the default ones for a record without any.
  * @throws UsageError if they are none that this version knows
  */
-export const settingsOfLine = (line: string): SamplingSettings => {
-  const parts = Object.fromEntries(line.split(' ').map((part) => part.split('=')))
-  const { every, grid, patch, step, decode = 'all', tolerance = '0' } = parts
-  const numbers = { ...(patch && { patch: Number(patch) }), ...(step && { step: Number(step) }) }
+export const settingsOf = ({ settings: line, detail }: MadeWith): SamplingSettings => {
+  if (line === '') return samplingSettings({})
+  const {
+    every,
+    grid,
+    decode = 'all',
+    tolerance = '0',
+  } = Object.fromEntries(line.split(' ').map((part) => part.split('=')))
   const settings: SamplingSettings = {
     everySeconds: Number(every),
     decode: decode as DecodedFrames,
-    grid: gridSettings({ grid: grid as GridKind, ...numbers }),
+    grid: grid === 'article' || grid === 'whole' ? grid : (detail ?? defaultDetail),
     tolerance: Number(tolerance),
   }
-  if (decode in isKnown && settingsLine(settings) === line) return settings
+  // Squares of earlier versions, which could be of any size.
+  const now = line.replace(/grid=(whole|patches patch=\S+ step=\S+)/, levels)
+  if (decode in isKnown && madeWith(settings).settings === now) return settings
   throw new UsageError(`Expected the settings of a video that this version knows, got "${line}"`, {
     remedy: 'Install the newest vidgrep: npm install -g vidgrep',
   })

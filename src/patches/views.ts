@@ -1,6 +1,6 @@
 import type { Box } from '../store/store.ts'
 import type { Frame, Picture, View } from '../video/video.ts'
-import { boxOf, type GridSettings, gridFor, isTooOblong, type PatchArea } from './grid.ts'
+import { boxOf, type Grid, isTooOblong, layersOf, type Square } from './grid.ts'
 
 /** Bytes of a pixel: red, green, blue. */
 const channels = 3
@@ -28,7 +28,7 @@ export type ModelInput = {
 }
 
 export type PatchPlan = {
-  /** What to ask the decoder for: each frame is scaled once for the squares and once for the whole frame. */
+  /** What to ask the decoder for: each frame is scaled once for each size of squares. */
   readonly views: readonly View[]
   /** By number. */
   readonly patches: readonly PlannedPatch[]
@@ -38,33 +38,33 @@ export type PatchPlan = {
 
 /**
  * Plans how the frames of a video become a model's input: which pictures the decoder hands out, and where each patch
- * lies in them. The whole frame goes through the model's own resize rule (its box is the whole frame even where that
- * rule crops); the squares are cut from the frame scaled to where a square's edge is the model's input size.
+ * lies in them. A box says what the model really sees.
+ *
+ * Patch 0 is the frame by the model's own resize rule. Where that rule cuts the sides off, patch 0 is only the square in
+ * the middle; at `whole`, which has to show every pixel too, such a model gets the squares of the full height instead.
  *
  * @param info size of the displayed frame in pixels
- * @throws UsageError if the grid settings are out of range
  */
 export const planPatches = (
   info: { readonly width: number; readonly height: number },
-  settings: GridSettings,
+  grid: Grid,
   { size, resize, interpolation }: ModelInput,
 ): PatchPlan => {
-  const { areas, edge } = gridFor(info, settings)
-  const views: View[] = []
-  const patches: PlannedPatch[] = []
-  if (areas[0]?.number === 0) {
-    const view = views.push(wholeFrameView(info, size, resize)) - 1
-    patches.push({ number: 0, box: [0, 0, 1, 1], cut: cutFrom(view, { x: 0, y: 0 }, size) })
-  }
-  if (edge !== undefined) {
-    const scaled = squaresView(info, edge, size)
-    const view = views.push(scaled) - 1
-    for (const area of areas.filter(({ number }) => number > 0)) {
-      const corner = cornerInView(area, info, scaled, size)
-      const box = boxOf({ ...corner, width: size, height: size }, scaled)
-      patches.push({ number: area.number, box, cut: cutFrom(view, corner, size) })
-    }
-  }
+  const frame = frameView(info, size, resize)
+  const isCutOff = frame.crop !== undefined
+  const layers = layersOf(info, isCutOff && grid === 'whole' ? 'low' : grid)
+  const views: View[] = layers.map(({ edge }) => layerView(info, edge, size))
+  const patchAt = (number: number, view: number, corner: Corner): PlannedPatch => ({
+    number,
+    box: boxOf({ ...corner, width: size, height: size }, views[view]!),
+    cut: ({ views }, target, offset) => copySquare(views[view], corner, size, target, offset),
+  })
+  const patches = layers.flatMap(({ edge, squares }, view) =>
+    squares.map((square) => patchAt(square.number, view, cornerInView(square, edge, info, views[view]!, size))),
+  )
+  const hasFrame = layers.length === 0 || (grid !== 'article' && !(isCutOff && grid === 'whole'))
+  // The picture that its middle is cut from is the one that the squares of the full height are cut from.
+  if (hasFrame) patches.unshift(patchAt(0, isCutOff ? 0 : views.push(frame) - 1, frame.crop ?? { x: 0, y: 0 }))
   return { views: views.map((view) => ({ ...view, interpolation })), patches, patchBytes: size * size * channels }
 }
 
@@ -73,7 +73,7 @@ export const planPatches = (
  * crop's offset both down. A frame too oblong for squares is squashed whole instead: a crop would show less than a
  * twenty-fourth of it.
  */
-export const wholeFrameView = (
+export const frameView = (
   info: { readonly width: number; readonly height: number },
   size: number,
   resize: ModelInput['resize'],
@@ -91,27 +91,26 @@ export const wholeFrameView = (
   return { ...scaled, crop }
 }
 
-const squaresView = (info: { width: number; height: number }, edge: number, size: number): View => ({
-  width: Math.round((info.width * size) / edge),
-  height: Math.round((info.height * size) / edge),
+/** Rounded down as the frame's own view is, which is one of these. */
+const layerView = ({ width, height }: { width: number; height: number }, edge: number, size: number): View => ({
+  width: Math.floor((size * width) / edge),
+  height: Math.floor((size * height) / edge),
 })
-
-/** Where a square of the displayed frame comes to lie, rounded so that one at the far edge still touches it. */
-const cornerInView = (area: PatchArea, info: { width: number; height: number }, view: View, size: number): Corner => ({
-  x: startInView(area.x, area.width, info.width, view.width, size),
-  y: startInView(area.y, area.height, info.height, view.height, size),
-})
-
-/** Scales by the exact factor and not by the rounded view, so that squares side by side stay side by side. */
-const startInView = (start: number, edge: number, length: number, viewLength: number, size: number): number =>
-  start + edge === length ? viewLength - size : Math.round((start * size) / edge)
 
 type Corner = { readonly x: number; readonly y: number }
 
-const cutFrom =
-  (view: number, corner: Corner, size: number): PlannedPatch['cut'] =>
-  (frame, target, offset) =>
-    copySquare(frame.views[view], corner, size, target, offset)
+/** Where a square of the displayed frame comes to lie: no gap opens, and one at the far edge still touches it. */
+const cornerInView = (
+  { x, y }: Square,
+  edge: number,
+  info: { width: number; height: number },
+  view: View,
+  size: number,
+): Corner => {
+  const startIn = (start: number, length: number, viewLength: number): number =>
+    start === 0 ? 0 : Math.round((start * (viewLength - size)) / (length - edge))
+  return { x: startIn(x, info.width, view.width), y: startIn(y, info.height, view.height) }
+}
 
 const copySquare = (
   picture: Picture | undefined,

@@ -11,6 +11,9 @@ export const schemaVersion = 2
 /** [x, y, width, height] as fractions (0–1) of the displayed frame. */
 export type Box = readonly [number, number, number, number]
 
+/** How finely frames are looked at: which patches of them are stored. */
+export type Detail = 'whole' | 'low' | 'normal' | 'high'
+
 /** What stands beside an embedding. These names are what a person sees in the database. */
 export type Payload = {
   /** Fingerprint of the video's content. */
@@ -21,7 +24,7 @@ export type Payload = {
   readonly t: number
   /** Time in seconds of the last sampled frame on which the patch still looked the same; `t` or later. */
   readonly until: number
-  /** Number of the patch within its frame; 0 is the whole frame (unless the grid has none). */
+  /** Number of the patch within its frame, the same at every level of detail; 0 is the frame as the model takes it in. */
   readonly patch: number
   readonly box: Box
 }
@@ -60,6 +63,8 @@ export type VideoRecord = {
   readonly model: string
   /** Sampling and grid settings in one comparable line: other settings mean that the video is indexed again. */
   readonly settings: string
+  /** The level that is stored, or that the run is to reach. The article's grid has none, nor has an older record. */
+  readonly detail?: Detail
   /**
    * Id of the run that writes the video's points, or was broken off; there is none when it is finished. A run sets it
    * before it looks at what is stored; only while it still stands may that run finish. See {@link Store.deleteVideo}.
@@ -67,8 +72,6 @@ export type VideoRecord = {
   readonly run?: string
   /** Versions of what decoded a video that is partial or failed for good: with others it is tried again. */
   readonly tools?: string
-  /** Of a video that is not complete: all its whole frames are stored, so that it is found by them. */
-  readonly hasWholeFrames?: boolean
   /** Missing until the run that indexed the video has ended. */
   readonly profile?: VideoProfile
   /** When it was indexed, ISO 8601. */

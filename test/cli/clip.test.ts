@@ -71,7 +71,7 @@ describe('clips of moments', () => {
     const environment = { VIDGREP_HOME: inFolder('home') }
     await mkdir(inFolder('footage'))
     const copy = await makeClip(inFolder('footage/c.mp4'), '-i', video, '-c', 'copy')
-    await vidgrep(['index', copy, '--grid', 'whole'], environment)
+    await vidgrep(['index', copy, '--detail', 'whole'], environment)
     const search = (...words: string[]) => vidgrep(['search', 'a test picture', '-n', '1', ...words], environment)
     const found = await search('--clips', inFolder('found'), '--json')
     expect(found).toMatchObject({ code: 0, stderr: `1 clip in ${inFolder('found')}\n` })

@@ -31,7 +31,7 @@ test('index on a device that is not there is refused, and leaves no collection b
 
 test('index says what it computed on, and doctor what was measured there and how the store searches', async () => {
   const environment = { VIDGREP_HOME: home, VIDGREP_DEVICE: 'cpu' }
-  const words = ['index', await clip(), '--grid', 'whole', '--every', '2', '--json']
+  const words = ['index', await clip(), '--detail', 'whole', '--every', '2', '--json']
   const first = JSON.parse((await vidgrep(words, environment)).stdout)
   expect(first.totals.device).toBe('cpu')
   const again = JSON.parse((await vidgrep(words, environment)).stdout)

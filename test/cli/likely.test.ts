@@ -14,7 +14,7 @@ it('search says what is likely, shows what is weak below a line, and leaves it o
   await makeClip(join(home, 'a.mp4'), 'testsrc', 1)
   const store = join(home, 'store')
   const index = await open(store, { model: mine })
-  await run(index, [join(home, 'a.mp4')], { grid: 'whole' })
+  await run(index, [join(home, 'a.mp4')], { detail: 'whole' })
   const { cutoff, bestScore, moments } = await index.search('a test picture')
   expect(cutoff).toBeGreaterThan(0)
   expect(moments[0]).toMatchObject({ score: bestScore, likely: bestScore! >= cutoff! })

@@ -51,7 +51,7 @@ it('what is excluded is counted, and named as skipped', async () => {
   await writeFile(join(films, '.vidgrepignore'), '*.proxy.mp4\n')
   await writeFile(join(films, 'a.proxy.mp4'), '')
   await writeFile(join(films, 'b.mkv'), '')
-  const words = ['index', films, '--exclude', '*.mkv', '--grid', 'whole', '--every', '5']
+  const words = ['index', films, '--exclude', '*.mkv', '--detail', 'whole', '--every', '5']
   const environment = { VIDGREP_HOME: join(folder, 'home') }
   const { code, stdout, stderr } = await vidgrep(words, environment)
   expect(code).toBe(0)

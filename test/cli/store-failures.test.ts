@@ -13,7 +13,7 @@ test('an index into a store that cannot be made ends with the reason', async () 
   const home = await mkdtemp(join(tmpdir(), 'vidgrep-store-failure-'))
   await writeFile(join(home, 'file'), '')
   const store = process.platform === 'linux' ? '/proc/vidgrep/store' : join(home, 'file', 'store')
-  const words = ['--import', 'tsx', main, 'index', clip, '--store', store, '--grid', 'whole']
+  const words = ['--import', 'tsx', main, 'index', clip, '--store', store, '--detail', 'whole']
   const env = { ...process.env, VIDGREP_HOME: home }
   const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) =>
     execFile(process.execPath, words, { env }, (error, _, stderr) => resolve({ code: error?.code, stderr })),

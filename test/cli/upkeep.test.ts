@@ -21,7 +21,7 @@ describe('prune', () => {
     const [a, b] = [join(home, 'a.mp4'), join(home, 'b.mp4')]
     await makeClip(a, 'testsrc', 1)
     await makeClip(b, 'mandelbrot', 1)
-    await call('index', a, b, '--grid', 'whole')
+    await call('index', a, b, '--detail', 'whole')
     expect((await call('prune')).stdout).toBe('Nothing to forget: every file is still there.\n')
 
     await rename(a, join(home, 'elsewhere'))
@@ -42,7 +42,7 @@ describe('search --sheet', () => {
   it('writes the pictures that it can, names the others and exits with 3', { timeout: 120_000 }, async () => {
     const [gone, sheet] = [join(home, 'gone.mp4'), join(home, 'sheet.jpg')]
     await makeClip(gone, 'testsrc', 1)
-    await call('index', gone, clip('bunny.mp4'), '--grid', 'whole')
+    await call('index', gone, clip('bunny.mp4'), '--detail', 'whole')
     await rename(gone, join(home, 'elsewhere'))
     const { code, stdout, stderr } = await call('search', 'x', '-n', '9', '--threshold', '-100', '--sheet', sheet)
     expect(stderr).toMatch(/^No picture of .*gone\.mp4: There is no file .*gone\.mp4$/m)

@@ -33,7 +33,7 @@ describe('names for people', () => {
     async () => {
       const path = join(home, 'red\x1b[31m\n\u202eend.mp4')
       await rename(await makeClip(join(home, 'a.mp4'), 'testsrc', 1), path)
-      const indexed = await call('index', path, '--grid', 'whole')
+      const indexed = await call('index', path, '--detail', 'whole')
       const plain = await call('videos')
       const found = await call('search', 'x', '--threshold', '-100', '-n', '1')
       for (const { stdout, stderr } of [indexed, plain, found]) {
@@ -51,7 +51,7 @@ describe('words after --', () => {
   it('are files and queries, also where they begin with a dash', { timeout: 120_000 }, async () => {
     const file = await makeClip(join(home, '-a.mp4'), 'testsrc', 1)
     const inFolder = (...words: string[]) => start(words, { VIDGREP_HOME: home }, undefined, home).ended
-    expect((await inFolder('index', '--grid', 'whole', '--', '-a.mp4')).code).toBe(0)
+    expect((await inFolder('index', '--detail', 'whole', '--', '-a.mp4')).code).toBe(0)
     const found = await inFolder('search', '--threshold', '-100', '--json', '--', '-5 degrees', '--help', 'x')
     expect(JSON.parse(found.stdout)).toMatchObject({ query: '-5 degrees --help x', moments: [{ path: file }] })
     expect((await inFolder('frame', '-o', 'a.png', '--', '-a.mp4', '0')).code).toBe(0)

@@ -93,7 +93,7 @@ describe('indexing in shards', () => {
     const shards: readonly Shard[] = ['1/3', '2/3', '3/3']
     const runAll = async () => {
       const runs = []
-      for (const shard of shards) runs.push(await run(index, [clips], { shard, grid: 'whole' }))
+      for (const shard of shards) runs.push(await run(index, [clips], { shard, detail: 'whole' }))
       return runs
     }
     const runs = await runAll()

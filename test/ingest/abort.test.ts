@@ -7,7 +7,7 @@ const beginIngest = async (signal?: AbortSignal) => {
   const folder = await temporaryFolder()
   const clips = [await makeClip(`${folder}/a.mp4`, 'testsrc', 120), await makeClip(`${folder}/b.mp4`, 'testsrc2', 120)]
   const index = await open(`${folder}/store`)
-  return index.ingest(clips, { everySeconds: 0, grid: 'whole', tolerance: 0, jobs: 2, signal })
+  return index.ingest(clips, { everySeconds: 0, detail: 'whole', tolerance: 0, jobs: 2, signal })
 }
 
 it('leaves no ffmpeg behind when its signal ends it', async () => {

@@ -37,7 +37,7 @@ const meanwhile = async (
   options: IndexOptions = {},
 ) => {
   const events: IngestEvent[] = []
-  for await (const event of index.ingest(paths, { grid: 'whole', jobs: 1, ...options })) {
+  for await (const event of index.ingest(paths, { detail: 'whole', jobs: 1, ...options })) {
     if (event.type === type && !events.some((earlier) => earlier.type === type)) await action()
     events.push(event)
   }
@@ -45,7 +45,7 @@ const meanwhile = async (
   return { events, said: results.map(({ status, reason }) => [status, reason ?? '']) }
 }
 
-const whole = { grid: 'whole' } as const
+const whole = { detail: 'whole' } as const
 
 describe('two processes', { timeout: 180_000 }, () => {
   it.each([
@@ -71,7 +71,7 @@ describe('two processes', { timeout: 180_000 }, () => {
     const index = await openEmpty(store)
     const first = start(['index', file, '--no-reuse', '--store', store])
     expect(await sawPoints(index, first.ended)).toBe(true)
-    const second = start(['index', file, '--every', '0.7', '--grid', 'whole', '--no-reuse', '--store', store])
+    const second = start(['index', file, '--every', '0.7', '--detail', 'whole', '--no-reuse', '--store', store])
     const codes = [(await first.ended).code, (await second.ended).code]
     expect(codes[0]).toBe(3)
     const [record] = await index.videos()
@@ -106,14 +106,14 @@ describe('while a video is indexed', () => {
     const brokenOff = meanwhile(index, [file], 'progress', async () => setTimeout(0, abort.abort()), {
       signal: abort.signal,
       tolerance: 0,
-      grid: 'patches',
+      detail: 'normal',
     })
     await expect(brokenOff).rejects.toThrow(/abort/)
     const [record] = await index.videos()
     expect(await index.store!.countPoints()).toBeGreaterThan(0)
     const { said } = await meanwhile(index, [file], 'started', () => index.store!.deletePoints(record!.video), {
       tolerance: 0,
-      grid: 'patches',
+      detail: 'normal',
     })
     expect(said).toEqual([['partial', expect.stringMatching(/points were changed/)]])
     await expectTrue(index)

@@ -5,12 +5,11 @@ import { openClaims } from '../../src/ingest/claim.ts'
 import { addPlaces, type DecodeContext, type Decoded, join as joinJob } from '../../src/ingest/decode.ts'
 import { newJob } from '../../src/ingest/job.ts'
 import { loadModel } from '../../src/models/load.ts'
-import { defaultGridSettings } from '../../src/patches/grid.ts'
 import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
 import { dimension, model, putRecord, sampleRecord } from '../store/samples.ts'
 import { temporaryFolder } from './indexing.ts'
 
-const settings = { everySeconds: 1, decode: 'references', grid: defaultGridSettings, tolerance: 6 } as const
+const settings = { everySeconds: 1, decode: 'references', grid: 'normal', tolerance: 6 } as const
 const [first, copy] = ['/a.mp4', '/b.mp4'].map((path) => ({ path, bytes: 1, modifiedMs: 1 }))
 
 it.each([
@@ -26,7 +25,7 @@ it.each([
   const catalogue = await openCatalogue(store, 'tools')
   const context: DecodeContext = {
     ...{ store, catalogue, claims: openClaims(store, catalogue, 'tools'), running: new Map(), settings },
-    ...{ image: (await loadModel('starter')).image, threads: 1, coarse: false, force: false },
+    ...{ image: (await loadModel('starter')).image, threads: 1, force: false },
   }
   const job = newJob('a', first!, model, settings, 0)
   const told: Decoded[] = []

@@ -18,7 +18,7 @@ beforeEach(async () => {
   await copyFile(await makeClip(join(here, 'a.mkv'), 'testsrc2', 1), join(there, 'a.mkv'))
   await makeClip(join(there, 'b.mkv'), 'testsrc', 1)
   index = await open(store)
-  await run(index, [here, there], { grid: 'whole' })
+  await run(index, [here, there], { detail: 'whole' })
 })
 
 const places = async () => (await index.videos()).map(({ files }) => files.map(({ path }) => path)).sort()

@@ -21,14 +21,16 @@ describe('ingest', () => {
     const index = await open(await temporaryFolder())
     const { totals } = await run(index, [clip('')])
     expect(totals).toMatchObject({ videos: 5, complete: 5, partial: 0, failed: 0, skipped: 1 })
-    const best = async (query: string) => (await index.search(query, { n: 1 })).moments[0]
+    const best = async (query: string, options = {}) => (await index.search(query, { n: 1, ...options })).moments[0]
     const cat = await best("a cat's face")
     expect(cat?.path).toBe(clip('photos.mp4'))
     expect(cat?.t).toBeGreaterThanOrEqual(8)
     expect(cat?.t).toBeLessThan(12)
-    expect((await best('a rocket on the launch pad'))?.t).toBeGreaterThanOrEqual(12)
     expect(await best('a cyclist with a helmet')).toMatchObject({ path: clip('street.mp4') })
     expect(await best('a green meadow with a burrow')).toMatchObject({ path: clip('bunny.mp4') })
+    // It takes up a small part of the picture.
+    await run(index, [clip('photos.mp4')], { detail: 'high' })
+    expect((await best('a rocket on the launch pad', { paths: [clip('photos.mp4')] }))?.t).toBeGreaterThanOrEqual(12)
   })
 
   it('encodes nothing the second time and says so', async () => {
@@ -55,7 +57,7 @@ describe('ingest', () => {
   it('indexes again when the settings differ, and leaves nothing of the old points', async () => {
     const index = await open(await temporaryFolder())
     await run(index, [clip('bunny.mp4')])
-    const { totals } = await run(index, [clip('bunny.mp4')], { grid: 'whole', everySeconds: 2 })
+    const { totals } = await run(index, [clip('bunny.mp4')], { detail: 'whole', everySeconds: 2 })
     expect(totals.encoded).toBe(totals.frames)
     expect(await index.store!.countPoints()).toBe(totals.frames)
   })
@@ -65,7 +67,7 @@ describe('ingest', () => {
     const { totals } = await run(index, [clip('photos.mp4')], { tolerance: 0, decode: 'all' })
     const points = await pointsOf(index)
     expect(points).toHaveLength(totals.points)
-    expect(totals.points).toBe(totals.frames * 19)
+    expect(totals.points).toBe(totals.frames * 11)
     expect([...new Set(points.map(({ t }) => Math.round(t)))].sort((a, b) => a - b)).toEqual([...Array(16).keys()])
     for (const { box, patch, t, until } of points) {
       expect(until).toBeGreaterThanOrEqual(t)
@@ -73,8 +75,48 @@ describe('ingest', () => {
       expect(Math.min(x, y)).toBeGreaterThanOrEqual(0)
       expect(Math.max(x + width, y + height)).toBeLessThanOrEqual(1 + 1e-6)
       if (patch === 0) expect([...box]).toEqual([0, 0, 1, 1])
-      else expect(height).toBeCloseTo(0.5, 2)
+      else expect(height).toBeCloseTo(patch < 3 ? 1 : 2 / 3, 2)
     }
+  })
+})
+
+describe('a finer level of detail', () => {
+  const everySeconds = 2
+  const file = clip('bunny.mp4')
+
+  it('is added: nothing is encoded again, a coarser one changes nothing', async () => {
+    const index = await open(await temporaryFolder())
+    const normal = (await run(index, [file], { everySeconds })).totals
+    const before = await contents(index)
+    const high = (await run(index, [file], { everySeconds, detail: 'high' })).totals
+    expect(high).toMatchObject({ complete: 1, encoded: high.points - normal.points })
+    const after = await contents(index)
+    for (const [id, vector] of before) expect(after.get(id)).toEqual(vector)
+    const atOnce = await open(await temporaryFolder())
+    await run(atOnce, [file], { everySeconds, detail: 'high' })
+    expect([...after.keys()].sort()).toEqual([...(await contents(atOnce)).keys()].sort())
+    expect((await run(index, [file], { everySeconds })).totals).toMatchObject({ encoded: 0, points: high.points })
+    const [record] = await index.videos()
+    expect(record).toMatchObject({ detail: 'high', status: 'complete', points: high.points })
+    expect(record?.profile).toBeDefined()
+  })
+
+  it('that was broken off is reached by the next run, also by one that asks for less', async () => {
+    const index = await open(await temporaryFolder())
+    const whole = (await run(index, [file], { everySeconds, detail: 'whole' })).totals
+    const abort = new AbortController()
+    const brokenOff = async () => {
+      for await (const { type } of index.ingest([file], { everySeconds, signal: abort.signal })) {
+        if (type === 'progress') abort.abort()
+      }
+    }
+    await expect(brokenOff()).rejects.toThrow(/abort/)
+    const kept = await index.store!.countPoints()
+    expect(kept).toBeGreaterThanOrEqual(whole.points)
+    expect(await index.videos()).toMatchObject([{ status: 'partial', detail: 'normal' }])
+    const { totals } = await run(index, [file], { everySeconds, detail: 'whole' })
+    expect(totals).toMatchObject({ complete: 1, encoded: totals.points - kept })
+    expect(await index.videos()).toMatchObject([{ status: 'complete', detail: 'normal', points: totals.points }])
   })
 })
 
@@ -187,9 +229,9 @@ describe('identity', () => {
     await mkdir(clips)
     const gone = await copyClip('bunny.mp4', clips)
     await copyClip('city.mpg', clips)
-    await run(index, [clips], { grid: 'whole' })
+    await run(index, [clips], { detail: 'whole' })
     await rm(gone)
-    const { events } = await run(index, [clips], { grid: 'whole' })
+    const { events } = await run(index, [clips], { detail: 'whole' })
     expect(events).toContainEqual({ type: 'vanished', path: gone })
     expect(await index.videos()).toHaveLength(2)
   })
@@ -213,7 +255,7 @@ describe('bad input', () => {
 
   describe('that was found out once', () => {
     const decoded = async (index: Index, file: string, options: IndexOptions = {}) => {
-      const { events, results } = await run(index, [file], { grid: 'whole', ...options })
+      const { events, results } = await run(index, [file], { detail: 'whole', ...options })
       expect(results.map(({ status }) => status)).toEqual(['partial'])
       return events.some(({ type }) => type === 'started')
     }
@@ -254,10 +296,10 @@ describe('bad input', () => {
         mode: 0o755,
       })
       vi.stubEnv('VIDGREP_FFMPEG', deadly)
-      const { results } = await run(index, [file], { grid: 'whole' })
+      const { results } = await run(index, [file], { detail: 'whole' })
       vi.unstubAllEnvs()
       expect(results).toMatchObject([{ status: 'failed', reason: expect.stringContaining('SIGKILL') }])
-      expect((await run(index, [file], { grid: 'whole' })).totals).toMatchObject({ complete: 1 })
+      expect((await run(index, [file], { detail: 'whole' })).totals).toMatchObject({ complete: 1 })
     })
   })
 
@@ -306,11 +348,12 @@ describe('bad input', () => {
 describe('interruption', () => {
   it('ends on a signal, keeps what is durable and goes on from there', { timeout: 180_000 }, async () => {
     const clips = [clip('photos.mp4'), clip('bunny.mp4')]
+    const options = { tolerance: 0, everySeconds: 0.5 }
     const index = await open(await temporaryFolder())
     const abort = new AbortController()
     const interrupted = async () => {
       let encoded = 0
-      for await (const event of index.ingest(clips, { tolerance: 0, signal: abort.signal })) {
+      for await (const event of index.ingest(clips, { ...options, signal: abort.signal })) {
         if (event.type === 'progress') encoded += event.encoded
         if (encoded > 300) abort.abort()
       }
@@ -318,11 +361,11 @@ describe('interruption', () => {
     await expect(interrupted()).rejects.toThrow(/abort/)
     const kept = await index.store!.countPoints()
     expect(kept).toBeGreaterThanOrEqual(256)
-    const { totals } = await run(index, clips, { tolerance: 0 })
+    const { totals } = await run(index, clips, options)
     expect(totals.complete).toBe(2)
     expect(totals.encoded).toBe(totals.points - kept)
     const undisturbed = await open(await temporaryFolder())
-    await run(undisturbed, clips, { tolerance: 0 })
+    await run(undisturbed, clips, options)
     expect([...(await contents(index)).keys()].sort()).toEqual([...(await contents(undisturbed)).keys()].sort())
   })
 })

@@ -12,7 +12,7 @@ test('a run leaves what each caption reaches at best, and the mean of what is st
   const folder = await temporaryFolder()
   const index = await open(join(folder, 'store'))
   const known: boolean[] = []
-  for await (const event of index.ingest([clip('bunny.mp4')], { everySeconds: 3, grid: 'whole' })) {
+  for await (const event of index.ingest([clip('bunny.mp4')], { everySeconds: 3, detail: 'whole' })) {
     if (event.type === 'video') known.push((await index.videos())[0]!.profile !== undefined)
   }
   // At once, not at the end of a run of hours.
@@ -37,7 +37,7 @@ test('a run leaves what each caption reaches at best, and the mean of what is st
   // A record that lacks it gets it from a run that has nothing else to do.
   const { video } = (await index.videos())[0]!
   await index.store!.changeRecord(video, (record) => record && { ...record, profile: undefined })
-  await run(index, [clip('bunny.mp4')], { everySeconds: 3, grid: 'whole' })
+  await run(index, [clip('bunny.mp4')], { everySeconds: 3, detail: 'whole' })
   expect((await index.videos())[0]!.profile).toEqual(profile)
 })
 

@@ -30,7 +30,8 @@ describe('a patch that looks as it did', () => {
   it('is not encoded again: its point reaches on until it changes', async () => {
     const { index, totals } = await indexed(await makeStill(join(await temporaryFolder(), 'still.mp4')))
     const found = await spans(index)
-    const upperLeft = found.filter(({ patch }) => patch === 1)
+    // Of the squares of two thirds, the first.
+    const upperLeft = found.filter(({ patch }) => patch === 3)
     expect(upperLeft).toHaveLength(1)
     expect(upperLeft[0]).toMatchObject({ t: 0, until: 11 })
     const lowerRight = found.filter(({ patch }) => patch === Math.max(...found.map((each) => each.patch)))
@@ -66,7 +67,7 @@ describe('a patch that looks as it did', () => {
     const dawn = ['-f', 'lavfi', '-i', 'color=white:size=160x120:rate=10:duration=20,fade=in:st=0:d=20']
     await promisify(execFile)(ffmpeg.path, ['-v', 'error', ...dawn, '-pix_fmt', 'yuv420p', '-y', file])
     // 12 levels a second are a change each time; of 1.2 every tenth of a second several make one.
-    const whole = { grid: 'whole', everySeconds: 0.1 } as const
+    const whole = { detail: 'whole', everySeconds: 0.1 } as const
     const { totals } = await indexed(file, whole)
     expect(totals.frames).toBe(200)
     expect(totals.encoded).toBeGreaterThan(20)

@@ -8,7 +8,7 @@ import { open, temporaryFolder } from './indexing.ts'
 /** Follows a watch until it is up to date with nothing to wait for, again and again. */
 const start = (index: Index, folder: string, options: { readonly pollSeconds?: number } = {}) => {
   const stop = new AbortController()
-  const sampling = { grid: 'whole', everySeconds: 1, settleSeconds: 0.25 } as const
+  const sampling = { detail: 'whole', everySeconds: 1, settleSeconds: 0.25 } as const
   const events = index.watch([folder], { ...sampling, ...options, signal: stop.signal })
   /** Paths that were indexed (+) and forgotten (−), and trouble (!), up to the next quiet. */
   const untilQuiet = async (): Promise<readonly string[]> => {

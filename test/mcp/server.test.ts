@@ -17,7 +17,7 @@ let transport: StdioClientTransport
 
 beforeAll(async () => {
   const index = await openIndex({ store: inFolder('store'), model: 'starter' })
-  for await (const event of index.ingest([bunny], { grid: 'whole', everySeconds: 2 })) void event
+  for await (const event of index.ingest([bunny], { detail: 'whole', everySeconds: 2 })) void event
   await index.close()
   const { PATH = '', HOME = '', VIDGREP_FFMPEG = '', VIDGREP_FFPROBE = '' } = process.env
   transport = new StdioClientTransport({

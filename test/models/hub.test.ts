@@ -245,7 +245,7 @@ test('a collection finds its model of the hub again by itself, without the netwo
   const clip = join(clips, (await readdir(clips)).find((name) => name.endsWith('.mp4'))!)
   const store = join(home, 'store')
   const index = await openIndex({ store, model: 'hf:someone/tiny-clip', threads: 1, batchSize: 4 })
-  for await (const _ of index.ingest([clip], { grid: 'whole', everySeconds: 2 }));
+  for await (const _ of index.ingest([clip], { detail: 'whole', everySeconds: 2 }));
   await index.close()
   requests = []
   const again = await openIndex({ store })

@@ -68,7 +68,7 @@ describe('the packed program', () => {
   })
 
   it('indexes with the ffmpeg that npm brought, and searches', async () => {
-    const indexed = await vidgrep(['index', clip, '--grid', 'whole', '--json'])
+    const indexed = await vidgrep(['index', clip, '--detail', 'whole', '--json'])
     expect(indexed).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(indexed.stdout).totals).toMatchObject({ complete: 1, frames: 6, points: 6 })
     const found = JSON.parse((await vidgrep(['search', 'a rabbit', '-n', '1', '--threshold', '-100', '--json'])).stdout)

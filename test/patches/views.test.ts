@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { gridFor, gridSettings } from '../../src/patches/grid.ts'
-import { planPatches, wholeFrameView } from '../../src/patches/views.ts'
+import { details, type Grid, layersOf } from '../../src/patches/grid.ts'
+import { frameView, planPatches } from '../../src/patches/views.ts'
 import type { Box } from '../../src/store/store.ts'
 import type { Frame, Picture, View } from '../../src/video/video.ts'
 
@@ -33,42 +33,62 @@ const naiveCrop = ({ width, data }: Picture, x: number, y: number, size: number)
   return pixels
 }
 
-describe('the plan for a 1280×720 video and a 224 px model', () => {
-  const { views, patches, patchBytes } = planPatches({ width: 1280, height: 720 }, gridSettings(), {
-    size: 224,
-    resize: 'squash',
-  })
+const numbers = (patches: readonly { readonly number: number }[]) => patches.map(({ number }) => number)
 
-  test('asks for the frame squashed and for the frame with squares of 224 px', () => {
-    expect(views).toEqual([
-      { width: 224, height: 224 },
-      { width: 796, height: 448 },
-    ])
+const upTo = (n: number) => Array.from({ length: n + 1 }, (_, i) => i)
+
+describe('the plan for a 1280×720 video and a model of 224 px', () => {
+  const frame = { width: 1280, height: 720 }
+
+  test('that squashes: the frame, and the frame once for each size of squares', () => {
+    const { views, patches, patchBytes } = planPatches(frame, 'normal', { size: 224, resize: 'squash' })
+    const [full, twoThirds] = [
+      { width: 398, height: 224 },
+      { width: 597, height: 336 },
+    ]
+    expect(views).toEqual([full, twoThirds, { width: 224, height: 224 }])
     expect(patchBytes).toBe(224 * 224 * 3)
+    expect(numbers(patches)).toEqual(upTo(10))
+    expect(patches.slice(0, 5).map(({ box }) => box)).toEqual([
+      [0, 0, 1, 1],
+      [0, 0, 224 / 398, 1],
+      [174 / 398, 0, 224 / 398, 1],
+      [0, 0, 224 / 597, 2 / 3],
+      [124 / 597, 0, 224 / 597, 2 / 3],
+    ])
+    expect(patches[10]?.box).toEqual([373 / 597, 112 / 336, 224 / 597, 2 / 3])
   })
 
-  test('has the boxes of what is really cut', () => {
-    expect(patches.map(({ number }) => number)).toEqual(Array.from({ length: 19 }, (_, i) => i))
-    expect(patches[0]?.box).toEqual([0, 0, 1, 1])
-    expect(patches[1]?.box).toEqual([0, 0, 224 / 796, 0.5])
-    expect(patches[2]?.box).toEqual([112 / 796, 0, 224 / 796, 0.5])
-    expect(patches[18]?.box).toEqual([572 / 796, 0.5, 224 / 796, 0.5])
+  test('that crops: patch 0 says that it is the middle, and two squares show the whole', () => {
+    const input = { size: 224, resize: 'edge-crop' } as const
+    const { views, patches } = planPatches(frame, 'low', input)
+    expect(views).toEqual([{ width: 398, height: 224 }])
+    expect(patches.map(({ number, box }) => [number, ...box])).toEqual([
+      [0, 87 / 398, 0, 224 / 398, 1],
+      [1, 0, 0, 224 / 398, 1],
+      [2, 174 / 398, 0, 224 / 398, 1],
+    ])
+    const whole = planPatches(frame, 'whole', input)
+    expect(whole.views).toEqual(views)
+    expect(numbers(whole.patches)).toEqual([1, 2])
+  })
+
+  test('that crops, where there is nothing to cut off: patch 0 is the frame', () => {
+    const { patches } = planPatches({ width: 720, height: 720 }, 'whole', { size: 224, resize: 'edge-crop' })
+    expect(patches.map(({ number, box }) => [number, ...box])).toEqual([[0, 0, 0, 1, 1]])
   })
 })
 
 test('the article’s plan asks for no whole frame', () => {
-  const plan = planPatches({ width: 1280, height: 720 }, gridSettings({ grid: 'article' }), {
-    size: 288,
-    resize: 'edge-crop',
-  })
+  const plan = planPatches({ width: 1280, height: 720 }, 'article', { size: 288, resize: 'edge-crop' })
   expect(plan.views).toEqual([{ width: 1024, height: 576 }])
-  expect(plan.patches).toHaveLength(18)
+  expect(numbers(plan.patches)).toEqual(upTo(18).slice(1))
   expect(plan.patches.at(-1)?.box).toEqual([720 / 1024, 0.5, 288 / 1024, 0.5])
 })
 
-describe('the view of the whole frame', () => {
+describe('the view of the frame', () => {
   test('is the plain square for models that squash', () => {
-    expect(wholeFrameView({ width: 1280, height: 720 }, 224, 'squash')).toEqual({ width: 224, height: 224 })
+    expect(frameView({ width: 1280, height: 720 }, 224, 'squash')).toEqual({ width: 224, height: 224 })
   })
 
   test.each([
@@ -80,41 +100,45 @@ describe('the view of the whole frame', () => {
     [227, 224, 224, { width: 227, height: 224, crop: { x: 1, y: 0, width: 224, height: 224 } }],
     [500, 500, 224, { width: 224, height: 224 }],
   ])('of %i×%i pixels is shortest edge and centre crop for models of %i px that crop', (width, height, size, view) => {
-    expect(wholeFrameView({ width, height }, size, 'edge-crop')).toEqual(view)
+    expect(frameView({ width, height }, size, 'edge-crop')).toEqual(view)
   })
 
   test('is squashed, not cropped, where a crop would show less than a 24th of it', () => {
-    expect(wholeFrameView({ width: 4000, height: 16 }, 224, 'edge-crop')).toEqual({ width: 224, height: 224 })
+    expect(frameView({ width: 4000, height: 16 }, 224, 'edge-crop')).toEqual({ width: 224, height: 224 })
   })
 })
 
-const sizes = fc.record({ width: fc.integer({ min: 1, max: 200 }), height: fc.integer({ min: 1, max: 200 }) })
-const settings = fc
-  .record({
-    grid: fc.constantFrom('patches' as const, 'article' as const, 'whole' as const),
-    patch: fc.integer({ min: 2, max: 10 }).map((tenths) => tenths / 10),
-    step: fc.integer({ min: 3, max: 10 }).map((tenths) => tenths / 10),
-  })
-  .map(gridSettings)
+const sizes = fc.oneof(
+  fc.record({ width: fc.integer({ min: 1, max: 200 }), height: fc.integer({ min: 1, max: 200 }) }),
+  fc
+    .constantFrom([16, 9], [4, 3], [9, 16], [1, 1], [21, 9], [26, 1])
+    .chain(([width, height]) =>
+      fc.integer({ min: 1, max: 20 }).map((times) => ({ width: width! * times, height: height! * times })),
+    ),
+)
+const levels = fc.constantFrom(...details)
+const grids = fc.oneof(levels, fc.constant<Grid>('article'))
 const tower = fc.record({
   size: fc.integer({ min: 1, max: 16 }),
   resize: fc.constantFrom('squash' as const, 'edge-crop' as const),
 })
 
 describe('whatever the frame, the grid and the model', () => {
-  test('each cut patch equals a plain crop of its view, at its place in the batch and nowhere else', () => {
+  test('each cut patch equals a plain crop of its view where its box is, at its place in the batch', () => {
     fc.assert(
-      fc.property(sizes, settings, tower, (info, grid, { size, resize }) => {
+      fc.property(sizes, grids, tower, (info, grid, { size, resize }) => {
         const { views, patches, patchBytes } = planPatches(info, grid, { size, resize })
         const frame = frameFor(views)
-        const squares = frame.views.at(-1)!
         const batch = new Uint8Array(patchBytes * 3)
-        for (const { number, box, cut } of patches) {
+        for (const { box, cut } of patches) {
           batch.fill(7)
           cut(frame, batch, patchBytes)
-          const source = number === 0 ? frame.views[0]! : squares
-          const [x, y] = number === 0 ? [0, 0] : [Math.round(box[0] * source.width), Math.round(box[1] * source.height)]
-          expect([...batch.subarray(patchBytes, 2 * patchBytes)]).toEqual(naiveCrop(source, x, y, size))
+          const isScaledLikeIt = ({ width, height }: View) =>
+            Math.round(box[2] * width) === size && Math.round(box[3] * height) === size
+          const crops = frame.views
+            .filter(isScaledLikeIt)
+            .map((view) => naiveCrop(view, Math.round(box[0] * view.width), Math.round(box[1] * view.height), size))
+          expect(crops).toContainEqual([...batch.subarray(patchBytes, 2 * patchBytes)])
           expect(batch.subarray(0, patchBytes).every((byte) => byte === 7)).toBe(true)
           expect(batch.subarray(2 * patchBytes).every((byte) => byte === 7)).toBe(true)
         }
@@ -123,40 +147,63 @@ describe('whatever the frame, the grid and the model', () => {
     )
   })
 
-  test('boxes lie within the frame, and within a pixel of the scaled frame of where the grid has them', () => {
+  test('boxes lie within the frame, and within a pixel and a half of the scaled frame of where the grid has them', () => {
     fc.assert(
-      fc.property(sizes, settings, tower, (info, grid, { size, resize }) => {
-        const { areas } = gridFor(info, grid)
-        const { views, patches } = planPatches(info, grid, { size, resize })
-        const { width, height } = views.at(-1)!
-        expect(patches.map(({ number }) => number)).toEqual(areas.map(({ number }) => number))
-        for (const [i, { box }] of patches.entries()) {
+      fc.property(sizes, grids, tower, (info, grid, { size, resize }) => {
+        const { patches } = planPatches(info, grid, { size, resize })
+        const squares = new Map(
+          layersOf(info, grid).flatMap(({ edge, squares }) =>
+            squares.map(({ number, x, y }) => [number, { x, y, edge }]),
+          ),
+        )
+        for (const { number, box } of patches) {
           const [x, y, w, h] = box
-          const area = areas[i]!
           expect(Math.min(x, y, w, h)).toBeGreaterThanOrEqual(0)
           expect(Math.max(x + w, y + h)).toBeLessThanOrEqual(1 + 1e-12)
-          expect(Math.abs(x - area.x / info.width)).toBeLessThanOrEqual(1 / width)
-          expect(Math.abs(y - area.y / info.height)).toBeLessThanOrEqual(1 / height)
-          expect(Math.abs(x + w - (area.x + area.width) / info.width)).toBeLessThanOrEqual(1 / width)
-          expect(Math.abs(y + h - (area.y + area.height) / info.height)).toBeLessThanOrEqual(1 / height)
+          const square = squares.get(number)
+          if (!square) continue
+          const [wide, high] = [(1.5 * w) / size, (1.5 * h) / size]
+          expect(Math.abs(x - square.x / info.width)).toBeLessThanOrEqual(wide)
+          expect(Math.abs(y - square.y / info.height)).toBeLessThanOrEqual(high)
+          expect(Math.abs(x + w - (square.x + square.edge) / info.width)).toBeLessThanOrEqual(wide)
+          expect(Math.abs(y + h - (square.y + square.edge) / info.height)).toBeLessThanOrEqual(high)
         }
       }),
     )
   })
 
-  test('the squares that are really cut still cover every pixel', () => {
+  test('at every level of detail the boxes cover every pixel', () => {
     fc.assert(
-      fc.property(sizes, settings, tower, (info, given, { size, resize }) => {
-        const { views, patches } = planPatches(info, { ...given, grid: 'patches' }, { size, resize })
-        fc.pre(views.length === 2)
-        const { width, height } = views[1]!
-        const seen = new Uint8Array(width * height)
-        for (const { box } of patches.slice(1)) {
-          const x = Math.round(box[0] * width)
-          const y = Math.round(box[1] * height)
-          for (let row = y; row < y + size; row++) seen.fill(1, row * width + x, row * width + x + size)
+      fc.property(sizes, levels, tower, (info, grid, { size, resize }) => {
+        const { patches } = planPatches(info, grid, { size, resize })
+        const seen = new Uint8Array(info.width * info.height)
+        for (const { box } of patches) {
+          const [x, y, w, h] = box
+          // Pixels whose middle lies within.
+          const [left, right] = [x, x + w].map((at) => Math.round(at * info.width))
+          const [top, bottom] = [y, y + h].map((at) => Math.round(at * info.height))
+          for (let row = top!; row < bottom!; row++) seen.fill(1, row * info.width + left!, row * info.width + right!)
         }
         expect(seen.includes(0)).toBe(false)
+      }),
+    )
+  })
+
+  test('each level has the patches of the one before, in their places, and no number twice', () => {
+    fc.assert(
+      fc.property(sizes, tower, (info, input) => {
+        const [whole, low, normal, high] = details.map((detail) => {
+          const { patches } = planPatches(info, detail, input)
+          expect(numbers(patches)).toEqual([...new Set(numbers(patches))].sort((a, b) => a - b))
+          return new Map(patches.map(({ number, box }) => [number, box]))
+        })
+        for (const [coarse, fine] of [
+          [whole!, low!],
+          [low!, normal!],
+          [normal!, high!],
+        ] as const) {
+          for (const [number, box] of coarse) expect(fine.get(number)).toEqual(box)
+        }
       }),
     )
   })
@@ -164,7 +211,7 @@ describe('whatever the frame, the grid and the model', () => {
   test('a view that is cropped holds its crop', () => {
     fc.assert(
       fc.property(sizes, tower, (info, { size }) => {
-        const { width, height, crop } = wholeFrameView(info, size, 'edge-crop')
+        const { width, height, crop } = frameView(info, size, 'edge-crop')
         const { x, y } = crop ?? { x: 0, y: 0 }
         expect(x).toBeGreaterThanOrEqual(0)
         expect(y).toBeGreaterThanOrEqual(0)
@@ -179,12 +226,12 @@ describe('whatever the frame, the grid and the model', () => {
 })
 
 describe('cutting refuses', () => {
-  const plan = planPatches({ width: 64, height: 36 }, gridSettings(), { size: 8, resize: 'squash' })
+  const plan = planPatches({ width: 64, height: 36 }, 'normal', { size: 8, resize: 'squash' })
   const last = plan.patches.at(-1)!
   const frame = frameFor(plan.views)
 
   test('a picture that is smaller than the view asked for', () => {
-    const small: Frame = { ...frame, views: [frame.views[0]!, picture({ width: 8, height: 8 })] }
+    const small: Frame = { ...frame, views: frame.views.map(() => picture({ width: 8, height: 8 })) }
     expect(() => last.cut(small, new Uint8Array(plan.patchBytes), 0)).toThrow(RangeError)
   })
 
@@ -202,7 +249,7 @@ describe('cutting refuses', () => {
 })
 
 test('pixels are cut from a picture that lies within a larger buffer', () => {
-  const { views, patches, patchBytes } = planPatches({ width: 8, height: 8 }, gridSettings({ grid: 'whole' }), {
+  const { views, patches, patchBytes } = planPatches({ width: 8, height: 8 }, 'whole', {
     size: 4,
     resize: 'squash',
   })
@@ -241,7 +288,7 @@ describe('on a real picture', () => {
   }
 
   test('each patch is what its box shows, and not what lies beside it', async () => {
-    const plan = planPatches({ width: 480, height: 270 }, gridSettings(), { size: 96, resize: 'squash' })
+    const plan = planPatches({ width: 480, height: 270 }, 'normal', { size: 96, resize: 'squash' })
     const frame: Frame = { timestampSeconds: 0, views: await Promise.all(plan.views.map(scale)) }
     for (const { number, box, cut } of plan.patches) {
       const pixels = new Uint8Array(plan.patchBytes)
@@ -256,6 +303,6 @@ describe('on a real picture', () => {
 
 test('every view is scaled as the model was trained: bilinear where that is its rule', () => {
   const tower = { size: 256, resize: 'squash', interpolation: 'bilinear' } as const
-  const { views } = planPatches({ width: 1280, height: 720 }, gridSettings(), tower)
-  expect(views.map(({ interpolation }) => interpolation)).toEqual(['bilinear', 'bilinear'])
+  const { views } = planPatches({ width: 1280, height: 720 }, 'normal', tower)
+  expect(views.map(({ interpolation }) => interpolation)).toEqual(Array(3).fill('bilinear'))
 })

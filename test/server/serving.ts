@@ -23,7 +23,7 @@ export const makeFootage = async (): Promise<{ folder: string; store: string; vi
   const [store, video] = [join(folder, 'store'), join(folder, hostileName)]
   await copyFile(clip('photos.mp4'), video)
   const index = await openIndex({ store, model: 'starter' })
-  for await (const event of index.ingest([video], { grid: 'whole' })) {
+  for await (const event of index.ingest([video], { detail: 'whole' })) {
     if (event.type === 'video' && event.result.status !== 'complete') throw new Error(event.result.reason)
   }
   await index.close()

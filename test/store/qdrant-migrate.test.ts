@@ -91,7 +91,7 @@ describe('migrations of the Qdrant schema', () => {
     await setBack({ model: 'starter-1', dimension: 384 })
     const index = await openIndex({ store: server.url, collection })
     const video = fileURLToPath(new URL('../clips/bunny.mp4', import.meta.url))
-    for await (const event of index.ingest([video], { grid: 'whole', everySeconds: 3 })) {
+    for await (const event of index.ingest([video], { detail: 'whole', everySeconds: 3 })) {
       if (event.type === 'done') expect(event.totals).toMatchObject({ complete: 1, points: 2 })
     }
     await index.close()

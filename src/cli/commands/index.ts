@@ -1,9 +1,9 @@
 import type { InferredOptionTypes } from 'yargs'
 import {
+  defaultDetail,
   defaultEverySeconds,
-  defaultGridSettings,
   defaultTolerance,
-  type GridKind,
+  details,
   type IngestEvent,
   type IngestTotals,
   type VideoResult,
@@ -22,8 +22,6 @@ import {
 import { openProgress, type Progress } from '../progress.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
-const gridKinds: readonly GridKind[] = ['patches', 'article', 'whole']
-
 /** What to do with each video, and which files to leave out. */
 export const ingestOptions = {
   every: {
@@ -32,22 +30,14 @@ export const ingestOptions = {
     requiresArg: true,
     describe: 'Seconds between frames; 0: every frame',
   },
+  detail: {
+    choices: details,
+    conflicts: 'grid',
+    describe: `Which patches to store: the frame alone, or more and smaller squares too [default: ${defaultDetail}]`,
+  },
   grid: {
-    choices: gridKinds,
-    default: defaultGridSettings.grid,
-    describe: 'patches: the frame and squares of it; article: 360 px squares; whole: the frame alone',
-  },
-  patch: {
-    type: 'number',
-    default: defaultGridSettings.patch,
-    requiresArg: true,
-    describe: "Edge of a patch, as a fraction of the frame's shorter side",
-  },
-  step: {
-    type: 'number',
-    default: defaultGridSettings.step,
-    requiresArg: true,
-    describe: 'Step between patches, as a fraction of their edge',
+    choices: ['article'] as const,
+    describe: "The article's squares of 360 px instead",
   },
   keyframes: {
     type: 'boolean',
@@ -90,9 +80,9 @@ export const ingestOptions = {
 type IngestArguments = InferredOptionTypes<typeof ingestOptions> & { readonly jobs?: number }
 
 export const ingestSettings = ({ every, tolerance, reuse, keyframes, exact, ...args }: IngestArguments) => {
-  const { grid, patch, step, exclude, shard, jobs, hwaccel } = args
+  const { detail, grid, exclude, shard, jobs, hwaccel } = args
   return {
-    ...{ grid, patch, step, everySeconds: every, tolerance: reuse ? tolerance : 0 },
+    ...{ detail, grid, everySeconds: every, tolerance: reuse ? tolerance : 0 },
     decode: keyframes ? 'keys' : exact ? 'all' : 'references',
     ...{ exclude, shard, jobs, hwaccel },
   } as const
@@ -106,7 +96,7 @@ export const indexCommand = defineCommand({
     coarse: {
       type: 'boolean',
       default: false,
-      describe: 'Whole frames of all videos first, so that all can be searched soon; then the patches',
+      describe: 'One level of detail after the other for all videos, so that all can be searched soon',
     },
     force: { type: 'boolean', default: false, describe: 'Index again what is already complete' },
     ...storeOptions,
@@ -119,8 +109,12 @@ export const indexCommand = defineCommand({
   builder: (yargs) =>
     yargs
       .positional('paths', { type: 'string', array: true, demandOption: true, describe: 'Files and folders' })
+      .epilogue(
+        'A video that was indexed before is added to when --detail is finer, and indexed again when the other settings (--every, --grid, --keyframes, --exact, --tolerance) differ.',
+      )
       .example('$0 index ~/footage', 'index a folder; run it again after adding files')
       .example('$0 index a.mp4 --every 0.5', 'two frames per second')
+      .example('$0 index ~/footage --detail high', 'find smaller things too; adds to what is there')
       .example("$0 index ~/footage --exclude '*.proxy.mp4' --exclude raw/", 'leave some of it out')
       .example('$0 index clips --shard 2/8', 'on the second of eight machines; all name the same folder')
       .example('$0 index clips --store http://localhost:6333', 'into a Qdrant server'),

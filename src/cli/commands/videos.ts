@@ -23,7 +23,7 @@ const toJson = (record: VideoRecord) => ({
   ...(record.files.length > 1 ? { copies: record.files.slice(1).map(({ path }) => path) } : {}),
   video: record.video,
   status: record.status,
-  ...(record.hasWholeFrames ? { wholeFrames: true } : {}),
+  detail: record.detail ?? null,
   frames: record.frames,
   points: record.points,
   duration: record.durationSeconds ?? null,
@@ -32,8 +32,7 @@ const toJson = (record: VideoRecord) => ({
 })
 
 const printVideo = (record: VideoRecord): void => {
-  const { durationSeconds, frames, points, reason, hasWholeFrames } = record
-  const status = hasWholeFrames ? 'coarse' : record.status
+  const { status, durationSeconds, frames, points, reason } = record
   const duration = durationSeconds === undefined ? '--:--:--.---' : formatTimestamp(durationSeconds)
   const counts = `${String(frames).padStart(6)} frames ${String(points).padStart(8)} points`
   print(`${status.padEnd(8)}  ${duration}  ${counts}  ${pathOf(record)}${reason === undefined ? '' : `  (${reason})`}`)
