@@ -1,9 +1,6 @@
 import { watch } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Changes come in swarms: after the first of them this is waited for the others. */
-const swarmMs = 300
-
 /** Hears of changes. */
 export type Listener = {
   /** Changes may go unheard: nothing is listened to, or the system tells of none. */
@@ -13,8 +10,12 @@ export type Listener = {
   close(): void
 }
 
-/** Listens to changes of files and of all that lies below folders, where the system tells of them. */
-export const listen = (named: readonly string[]): Listener => {
+/**
+ * Listens to changes of files and of all that lies below folders, where the system tells of them.
+ *
+ * @param swarmMs changes come in swarms, as a file grows: after the first of them this is waited for the others
+ */
+export const listen = (named: readonly string[], swarmMs: number): Listener => {
   let isDue = false
   let isDeaf = named.length === 0
   let wake = (): void => {}

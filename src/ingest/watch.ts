@@ -59,7 +59,7 @@ export async function* watch(
   const settleMs = settleSeconds * 1000
   const scanner = openScanner(named, settleMs, { ...walk, signal })
   const absence = openAbsence(settleMs * 2)
-  const changes = listen(pollSeconds === undefined ? named : [])
+  const changes = listen(pollSeconds === undefined ? named : [], settleMs)
   const isNew = openNews()
   let isFirst = true
   let lastWaiting: number | undefined
