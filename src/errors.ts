@@ -2,6 +2,8 @@ export type ErrorDetails = {
   /** One line that the user can act on or run. */
   readonly remedy: string
   readonly cause?: unknown
+  /** Lines that show where, such as a query with a caret under the word. */
+  readonly excerpt?: readonly string[]
 }
 
 /** Every failure that a user can do something about. Anything else that is thrown is a bug and keeps its stack. */
@@ -9,12 +11,14 @@ export class VidgrepError extends Error {
   /** Stable, for programs: part of the JSON that the CLI prints. */
   readonly code: string
   readonly remedy: string
+  readonly excerpt: readonly string[]
 
-  constructor(code: string, message: string, { remedy, cause }: ErrorDetails) {
+  constructor(code: string, message: string, { remedy, cause, excerpt = [] }: ErrorDetails) {
     super(message, { cause })
     this.name = new.target.name
     this.code = code
     this.remedy = remedy
+    this.excerpt = excerpt
   }
 }
 

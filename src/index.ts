@@ -11,8 +11,9 @@ import type { WatchEvent, WatchOptions } from './ingest/watch.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
+import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
-import type { SearchOptions, SearchResult } from './search/search.ts'
+import type { SearchOptions, SearchResult, SimilarOptions } from './search/search.ts'
 import type { FoundVideo } from './search/timeline.ts'
 import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
@@ -40,8 +41,24 @@ export { defaultDetail, details } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
 export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
+export {
+  type Example,
+  type Picture as ExamplePicture,
+  type Query,
+  QueryError,
+  type VideoPlace,
+} from './search/query.ts'
 export type { Scene, Scenes } from './search/scenes.ts'
-export { type Moment, type SearchOptions, type SearchResult, searchDefaults, searchFilters } from './search/search.ts'
+export {
+  type Moment,
+  type MomentPart,
+  type SearchOptions,
+  type SearchResult,
+  type SimilarOptions,
+  searchDefaults,
+  searchFilters,
+} from './search/search.ts'
+export { type Aspect, aspects, type VideoFilter } from './search/videos.ts'
 export {
   type Device,
   type DeviceChoice,
@@ -93,10 +110,17 @@ export type Index = Videos & {
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
   /** Keeps the collection up to date with files and folders until its signal is aborted; see {@link WatchEvent}. */
   watch(paths: readonly string[], options: WatchIndexOptions): AsyncGenerator<WatchEvent, void>
-  /** Finds the moments that show what the query says. @throws CollectionMissingError if nothing was ever indexed */
-  search(query: string, options?: SearchOptions): Promise<SearchResult>
   /** How well every sampled frame of a video fits a query. `video`: its path, the end of it, or its fingerprint. */
-  curve(query: string, video: string, options?: CurveOptions): Promise<Curve>
+  curve(query: Query, video: string, options?: CurveOptions): Promise<Curve>
+  /**
+   * Finds the moments that show what the query says: words, phrases put together (docs/search.md), or an example.
+   *
+   * @throws UsageError for a query that breaks the rules
+   * @throws CollectionMissingError if nothing was ever indexed
+   */
+  search(query: Query, options?: SearchOptions): Promise<SearchResult>
+  /** Finds the moments that look like what a video shows at a time, without that moment itself. @throws as search */
+  similar(source: VideoPlace, options?: SimilarOptions): Promise<SearchResult>
 }
 
 /**
@@ -167,6 +191,10 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     curve: async (query, video, options) => {
       const { curve } = await import('./search/curve.ts')
       return curve(collection, query, video, options)
+    },
+    similar: async (source, options) => {
+      const { similar } = await import('./search/search.ts')
+      return similar(collection, source, options)
     },
   }
 }

@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   watch: async () => (await import('./commands/watch.ts')).watchCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
   scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
+  similar: async () => (await import('./commands/similar.ts')).similarCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
   remove: async () => (await import('./commands/remove.ts')).removeCommand,
   prune: async () => (await import('./commands/prune.ts')).pruneCommand,
@@ -76,7 +77,19 @@ const currentFolder = (): string => {
 }
 
 /** Options that may be given several times, and words without an option. */
-const lists: ReadonlySet<string> = new Set(['_', 'path', 'paths', 'query', 'exclude', 'name', 'allow', 'watch'])
+const lists: ReadonlySet<string> = new Set([
+  '_',
+  'path',
+  'paths',
+  'query',
+  'exclude',
+  'name',
+  'image',
+  'like',
+  'unlike',
+  'allow',
+  'watch',
+])
 
 const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'from', 'to', 'name', 'folder'])
 

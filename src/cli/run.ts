@@ -93,11 +93,11 @@ const systemFault = (error: NodeJS.ErrnoException): PrintedError | undefined => 
   }
 }
 
-type PrintedError = { readonly code: string; readonly message: string; readonly remedy: string }
+type PrintedError = Pick<VidgrepError, 'code' | 'message' | 'remedy'> & Partial<Pick<VidgrepError, 'excerpt'>>
 
-const printError = (json: boolean, { code, message, remedy }: PrintedError): void => {
+const printError = (json: boolean, { code, message, remedy, excerpt = [] }: PrintedError): void => {
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`)
-  else for (const line of [message, remedy]) warn(line)
+  else for (const line of [message, ...excerpt, remedy]) warn(line)
 }
 
 /** A line of the results, on stdout. */

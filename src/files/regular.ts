@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs'
 import { access, type FileHandle, open, stat } from 'node:fs/promises'
-import { VidgrepError } from '../errors.ts'
+import { UsageError, VidgrepError } from '../errors.ts'
 
 /** The file cannot be opened: it is missing, or we have no permission to read it. */
 export class UnreadableFileError extends VidgrepError {
@@ -16,15 +16,18 @@ export class NotAVideoError extends VidgrepError {
   }
 }
 
+/** What a file is expected to be. */
+type What = 'video' | 'picture'
+
 /**
  * Looks at a file without opening it: reading from a named pipe or a device may never end.
  *
  * @throws UnreadableFileError if the path does not exist
- * @throws NotAVideoError if it is a folder, a named pipe, a device or a socket
+ * @throws NotAVideoError if it is a folder, a named pipe, a device or a socket; a UsageError if a picture is expected
  */
-export const regularFile = async (path: string): Promise<Stats> => {
+export const regularFile = async (path: string, what: What = 'video'): Promise<Stats> => {
   const stats = await orUnreadable(path, stat(path))
-  expectRegular(path, stats)
+  expectRegular(path, stats, what)
   return stats
 }
 
@@ -45,11 +48,11 @@ export const checkReadable = async (path: string): Promise<void> => {
  *
  * @throws UnreadableFileError, NotAVideoError as {@link checkReadable}
  */
-export const openRegular = async (path: string): Promise<FileHandle> => {
-  await regularFile(path)
+export const openRegular = async (path: string, what: What = 'video'): Promise<FileHandle> => {
+  await regularFile(path, what)
   const file = await orUnreadable(path, open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)))
   try {
-    expectRegular(path, await file.stat())
+    expectRegular(path, await file.stat(), what)
     return file
   } catch (error) {
     await file.close()
@@ -57,9 +60,11 @@ export const openRegular = async (path: string): Promise<FileHandle> => {
   }
 }
 
-const expectRegular = (path: string, stats: Stats): void => {
+const expectRegular = (path: string, stats: Stats, what: What): void => {
   if (stats.isFile()) return
-  throw new NotAVideoError(`Expected a video file, got ${kindOf(stats)}: ${path}`, { remedy: 'Name a video file' })
+  const message = `Expected a ${what} file, got ${kindOf(stats)}: ${path}`
+  const remedy = `Name a ${what} file`
+  throw what === 'video' ? new NotAVideoError(message, { remedy }) : new UsageError(message, { remedy })
 }
 
 const kindOf = (stats: Stats): string => {

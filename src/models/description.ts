@@ -87,7 +87,7 @@ export const readDescription = async (file: string): Promise<ModelDescription> =
 
 /** Drops what only the manifest needs and makes paths absolute. */
 export const locate = (described: ModelDescription | ManifestEntry, folder: string): Model => {
-  const { id, name, description, dimension, threshold, licence } = described
+  const { id, name, description, dimension, threshold, licence, languages } = described
   return {
     id,
     name,
@@ -95,6 +95,7 @@ export const locate = (described: ModelDescription | ManifestEntry, folder: stri
     dimension,
     threshold,
     licence,
+    languages,
     image: { ...towerOf(described.image), file: join(folder, described.image.file) },
     text: {
       ...towerOf(described.text),

@@ -51,6 +51,8 @@ const description = {
   text,
   threshold: z.number().optional(),
   licence: z.string(),
+  /** ISO 639-1 codes, or `multilingual`. */
+  languages: z.array(z.string()).min(1).optional(),
 }
 
 /** What a model.json in a user's own folder says; paths are relative to that folder. */

@@ -21,6 +21,8 @@ export type Model = {
   /** Score (100·cosine) under which a hit is no result; `undefined` where nobody measured one. */
   readonly threshold: number | undefined
   readonly licence: string
+  /** ISO 639-1 codes of the languages that it knows, or `multilingual`; `undefined` where nobody says. */
+  readonly languages?: readonly string[]
   readonly image: ImageTower
   readonly text: TextTower
 }

@@ -1,14 +1,8 @@
+import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
-import {
-  checkSearch,
-  find,
-  type Moment,
-  type Searched,
-  type SearchOptions,
-  scopeOf,
-  searchDefaults,
-  toMoment,
-} from './search.ts'
+import { type Rule, readFrames } from './frames.ts'
+import { describeQuery, type Query } from './query.ts'
+import { find, type Moment, prepare, rulesOf, type Searched, type SearchOptions, toMoment } from './search.ts'
 import { videoNamed, type Window, windowsOf } from './timeline.ts'
 
 export type CurveOptions = Omit<SearchOptions, 'filter' | 'gapSeconds'>
@@ -49,35 +43,70 @@ export type Curve = {
  */
 export const curve = async (
   searched: Searched,
-  query: string,
+  query: Query,
   video: string,
   options: CurveOptions = {},
 ): Promise<Curve> => {
-  checkSearch(query, options)
-  const { signal, onTruncated, onUnknown } = options
-  const { model } = searched
-  const store = searched.existing()
-  const encoder = await searched.encoder()
-  const encoding = encoder.encodeTexts([query], { signal, onTruncated, onUnknown: () => onUnknown?.(query) })
-  encoding.catch(() => {})
-  const { path, record } = await videoNamed(store, video, { signal })
-  const [[vector], scope] = await Promise.all([encoding, scopeOf(store, options)])
+  const { signal } = options
+  const preparing = prepare(searched, query, options)
+  preparing.catch(() => {})
+  const { path, record } = await videoNamed(searched.existing(), video, { signal })
+  const { store, target, scope, cutoff } = await preparing
   const { standard } = scope
-  const cutoff = standard?.scoreAt(options.strictness ?? searchDefaults.strictness) ?? model.threshold
   const paths = new Map([[record.video, path]])
-  const { found } = await find(store, vector!, { paths, standard }, cutoff, options)
-  return {
-    query,
-    model: model.id,
+  const { found } = await find(store, target, { ...scope, paths }, cutoff, options)
+  const windows = windowsOf(record)
+  const common = {
+    query: describeQuery(query),
+    model: searched.model.id,
     collection: store.collection.name,
     path,
     video: record.video,
     durationSeconds: record.durationSeconds,
-    points: await pointsOf(store, vector!, record.video, windowsOf(record), { signal }),
     cutoff,
-    background: standard?.background(vector!),
-    moments: found.map((moment, i) => toMoment(moment, i + 1, paths, standard, cutoff)),
+    moments: found.map((moment, i) => toMoment(moment, i + 1, paths)),
   }
+  if (target.kind !== 'phrases') {
+    const points = await pointsOf(store, target.vector, record.video, windows, { signal })
+    return { ...common, points, background: standard?.background(target.vector) }
+  }
+  const [rule, ...later] = await rulesOf(target.steps, store, scope, { signal })
+  if (later.length > 0) {
+    throw new UsageError('Expected phrases that are seen at once for a curve, got some in order', {
+      remedy: 'Ask for one side of the > at a time',
+    })
+  }
+  const points = await pointsTogether(store, rule!, record.video, windows, { signal })
+  return { ...common, points, background: standard && rule!.backgroundScore }
+}
+
+/** Windows for phrases, in seconds: all their points are read at once. */
+const togetherSeconds = 120
+
+const pointsTogether = async (
+  store: Pick<Store, 'search'>,
+  rule: Rule,
+  video: string,
+  windows: readonly Window[],
+  { signal }: CallOptions,
+): Promise<readonly CurvePoint[]> => {
+  const points: CurvePoint[] = []
+  for (const { from, to } of windows.flatMap(inParts)) {
+    const { times, steps } = await readFrames({ video, from, to }, { store, rules: [rule], signal })
+    for (const [i, t] of times.entries()) if (t < to) points.push({ t, until: t, score: steps[0]!.scores[i]! })
+  }
+  return points
+}
+
+/** Its first and last part are open, as the window may be. */
+const inParts = ({ from, to }: Window): readonly Window[] => {
+  const [first, last] = [Math.max(0, from), Math.min(to, Math.max(0, from) + 600)]
+  const parts: Window[] = []
+  for (let at = first; at < last; at += togetherSeconds) {
+    const end = at + togetherSeconds
+    parts.push({ from: at === first ? from : at, to: end >= last ? to : end })
+  }
+  return parts
 }
 
 /** Most hits of one answer, some 5 MB; a window that has more is halved. */

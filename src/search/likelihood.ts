@@ -40,6 +40,47 @@ export const standardOf = (records: readonly VideoRecord[]): Standard | undefine
   }
 }
 
+/** Mean and spread (standard deviation) of what a query scores anywhere in the searched videos. */
+export type Spread = { readonly meanScore: number; readonly spreadScore: number }
+
+/** Places that are looked at for a spread, and how much of each, in seconds. */
+const sampledPlaces = 24
+const sampledSeconds = 2
+
+/** Most points of a place. */
+const sampledPoints = 500
+
+/**
+ * Samples what a query scores: all patches of a few frames at places spread evenly over the videos, each of which counts
+ * alike.
+ *
+ * @returns `undefined` if there is nothing to sample
+ */
+export const spreadOf = async (
+  store: Pick<Store, 'search'>,
+  vector: Float32Array,
+  records: readonly VideoRecord[],
+  { signal }: CallOptions,
+): Promise<Spread | undefined> => {
+  const timed = records.filter(({ durationSeconds }) => durationSeconds !== undefined)
+  if (timed.length === 0) return undefined
+  const places = Array.from({ length: sampledPlaces }, (_, i) => {
+    const at = ((i + 0.5) * timed.length) / sampledPlaces
+    const { video, durationSeconds } = timed[Math.floor(at)]!
+    // Where there are fewer videos than places, each is looked at in several.
+    const afterSeconds = (timed.length < sampledPlaces ? at % 1 : 0.5) * durationSeconds!
+    return { videos: [video], afterSeconds, beforeSeconds: afterSeconds + sampledSeconds }
+  })
+  const found = await Promise.all(
+    places.map((filter) => store.search(vector, { limit: sampledPoints, filter, signal })),
+  )
+  const scores = found.flat().map(({ similarity }) => 100 * similarity)
+  if (scores.length === 0) return undefined
+  const meanScore = scores.reduce((sum, score) => sum + score, 0) / scores.length
+  const variance = scores.reduce((sum, score) => sum + (score - meanScore) ** 2, 0) / scores.length
+  return { meanScore, spreadScore: Math.sqrt(variance) }
+}
+
 /** How long records count as known, in milliseconds. */
 const recordsKeptMs = 10_000
 

@@ -22,17 +22,17 @@ export type MomentSearch = CallOptions & {
 }
 
 /** Hits asked for at once for each moment wanted: the article's figure. */
-const hitsPerMoment = 10
+export const hitsPerMoment = 10
 
 /** Share of its peak's height over the background that a moment keeps. .5 to .8 find the same: docs/search.md. */
-const keptHeight = 0.7
+export const keptHeight = 0.7
 
 /** How far a moment reaches from its peak each way. 10 to 30 s find the same. */
-const reachSeconds = 15
+export const reachSeconds = 15
 
 /** Points around a peak that are asked for at first and at most: half a minute at 1 and at 28 frames a second of 19 patches. */
 const firstPoints = 1000
-const mostPoints = 16_000
+export const mostPoints = 16_000
 
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
@@ -111,7 +111,7 @@ const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentS
 }
 
 /** The last of the times, nearest first, that is reached over at most one low one. */
-const reach = (times: readonly number[], isHigh: (at: number) => boolean): number | undefined => {
+export const reach = (times: readonly number[], isHigh: (at: number) => boolean): number | undefined => {
   let reached: number | undefined
   let low = 0
   for (const at of times) {

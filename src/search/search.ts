@@ -1,10 +1,16 @@
 import type { OpenCollection } from '../collection.ts'
 import { UsageError } from '../errors.ts'
-import type { Box, Store, VideoRecord } from '../store/store.ts'
-import { recentRecords, type Standard, standardOf } from './likelihood.ts'
+import type { Box, CallOptions, Store, VideoRecord } from '../store/store.ts'
+import { type FoundPart, type Rule, scoreTogether } from './frames.ts'
+import { foreignLanguage, languageName } from './language.ts'
+import { recentRecords, type Standard, spreadOf, standardOf } from './likelihood.ts'
 import { type FoundMoment, findByArticle, findMoments, scoreOf } from './moments.ts'
+import { findPhrases } from './phrases.ts'
+import { describeQuery, type Example, isPlain, parseQuery, type Query, type VideoPlace } from './query.ts'
+import { checkQuery, type EncodedStep, resolveQuery, type Target } from './resolve.ts'
+import { hasFilter, matchVideos, placeOf, type VideoFilter } from './videos.ts'
 
-export type SearchOptions = {
+export type SearchOptions = VideoFilter & {
   /** Moments wanted, 1 or more. @default 6 */
   readonly n?: number
   /** Likelihood from which on a moment counts as likely, 0 to 1. @default 0.75 */
@@ -17,8 +23,8 @@ export type SearchOptions = {
   readonly filter?: SearchFilter
   /** Of the article's filter: seconds by which a moment differs from the one before it in the list. @default 0.1 */
   readonly gapSeconds?: number
-  /** Only videos whose path matches one of these globs. */
-  readonly paths?: readonly string[]
+  /** Of `"one" > "another"`: most seconds from one to the next. @default 30 */
+  readonly withinSeconds?: number
   /** Only what is seen at or after this time within the video, in seconds. */
   readonly afterSeconds?: number
   /** Only what begins at or before this time within the video, in seconds. */
@@ -27,8 +33,15 @@ export type SearchOptions = {
   readonly onTruncated?: (query: string) => void
   /** Called if the model knows no word of the query. */
   readonly onUnknown?: (query: string) => void
+  /** Language of the query (ISO 639-1), where the guess of {@link SearchResult.language} would be wrong. */
+  readonly language?: string
+  /** Called with the English name of the query's language if the model does not know it. */
+  readonly onForeign?: (language: string) => void
   readonly signal?: AbortSignal
 }
+
+/** Other likes and dislikes beside the place itself. */
+export type SimilarOptions = SearchOptions & Omit<Example, 'text'>
 
 export const searchFilters = ['moments', 'article'] as const
 export type SearchFilter = (typeof searchFilters)[number]
@@ -39,6 +52,7 @@ export const searchDefaults = {
   filter: 'moments',
   gapSeconds: 0.1,
   articleThreshold: 35,
+  withinSeconds: 30,
 } as const
 
 /** A stretch of a video: where to look, and how well it fits. Times are seconds from the start of the file, as players count them. */
@@ -57,20 +71,38 @@ export type Moment = {
   readonly score: number
   /**
    * Share of plain captions that find nothing better in the same videos, 0 to 1: comparable among models and
-   * collections. `undefined` where the collection was indexed before it was kept.
+   * collections. Of several phrases that of the least likely. `undefined` for examples, and where the collection was
+   * indexed before it was kept.
    */
   readonly likelihood: number | undefined
-  /** Scores at least {@link SearchResult.cutoff}; true where there is none. */
+  /**
+   * Scores at least {@link SearchResult.cutoff}, as does each phrase that is wanted; true where there is none. Of an
+   * example: one of its pictures is at least as alike as {@link alikeScore}, or its words score at least the cutoff.
+   */
   readonly likely: boolean
   /** Number of the peak's patch; 0 is the whole frame. */
   readonly patch: number
   /** The peak's patch. */
   readonly box: Box
-  /** Patches of the stretch that fit about as well. */
+  /** Patches of the stretch that fit about as well; of several phrases, frames. */
   readonly hits: number
+  /** Of several phrases: each that is wanted, in the query's order. */
+  readonly parts?: readonly MomentPart[]
+}
+
+/** One phrase of a moment, where it is seen best. */
+export type MomentPart = {
+  readonly text: string
+  /** Which of the steps of `"one" > "another"` it belongs to, from 0. */
+  readonly step: number
+  readonly t: number
+  readonly score: number
+  readonly patch: number
+  readonly box: Box
 }
 
 export type SearchResult = {
+  /** As it was given; of an example a line that describes it. */
   readonly query: string
   /** Id of the model. */
   readonly model: string
@@ -86,6 +118,8 @@ export type SearchResult = {
   readonly cutoff: number | undefined
   /** The model knows no word of the query, so that scores and moments say nothing. */
   readonly unknown: boolean
+  /** Language of the query (ISO 639-1) where it plainly is one that the model does not know. */
+  readonly language: string | undefined
 }
 
 /** What a query is asked of. */
@@ -94,79 +128,203 @@ export type Searched = Pick<OpenCollection, 'model' | 'encoder' | 'existing'>
 /**
  * Finds the moments that show what a query says. The text tower and the store are loaded side by side.
  *
- * @throws UsageError if the query is empty or an option is out of range
+ * @throws UsageError if the query is empty or breaks the rules, or an option is out of range
  * @throws CollectionMissingError if nothing was ever indexed
  */
-export const search = async (searched: Searched, query: string, options: SearchOptions = {}): Promise<SearchResult> => {
+export const search = async (searched: Searched, query: Query, options: SearchOptions = {}): Promise<SearchResult> => {
+  const { store, scope, cutoff, ...asked } = await prepare(searched, query, options)
+  const { found, bestScore } = await find(store, asked.target, scope, cutoff, options)
+  const shown = scope.paths ?? (await currentPaths(store, found, options.signal))
+  const moments = found.map((moment, i) => toMoment(moment, i + 1, shown))
+  const { unknown, language } = asked
+  const [{ id }, { name }] = [searched.model, store.collection]
+  return { query: describeQuery(query), model: id, collection: name, moments, bestScore, cutoff, unknown, language }
+}
+
+export type Prepared = Pick<SearchResult, 'cutoff' | 'unknown' | 'language'> & {
+  readonly store: Store
+  readonly target: Target
+  readonly scope: Scope
+}
+
+/** Encodes a query, and finds out which videos to search and what is likely in them. @throws as {@link search} */
+export const prepare = async (searched: Searched, query: Query, options: SearchOptions): Promise<Prepared> => {
   checkSearch(query, options)
-  const { signal, onTruncated, onUnknown } = options
+  const { signal, onTruncated, onUnknown, onForeign } = options
   const { model } = searched
   const store = searched.existing()
   let unknown = false
-  const noteUnknown = () => {
+  const noteUnknown = (text: string) => {
     unknown = true
-    onUnknown?.(query)
+    onUnknown?.(text)
   }
   // The encoder first: loading the store holds up this thread, and the encoder's own must run by then.
   const encoder = await searched.encoder()
-  const encoding = encoder.encodeTexts([query], { signal, onTruncated, onUnknown: noteUnknown })
-  const [[vector], scope] = await Promise.all([encoding, scopeOf(store, options), store.warmUp?.()])
-  const { standard, paths } = scope
-  const cutoff = standard?.scoreAt(options.strictness ?? searchDefaults.strictness) ?? model.threshold
-  const { found, bestScore } = await find(store, vector!, scope, cutoff, options)
-  const shown = paths ?? (await currentPaths(store, found, signal))
-  const moments = found.map((moment, i) => toMoment(moment, i + 1, shown, standard, cutoff))
-  return { query, model: model.id, collection: store.collection.name, moments, bestScore, cutoff, unknown }
+  const resolving = resolveQuery(query, { encoder, store, signal, onTruncated, onUnknown: noteUnknown })
+  const [target, scope] = await Promise.all([resolving, scopeOf(store, options), store.warmUp?.()])
+  const cutoff = scope.standard?.scoreAt(options.strictness ?? searchDefaults.strictness) ?? model.threshold
+  const language = foreignLanguage(query, model, options.language)
+  if (language) onForeign?.(languageName(language))
+  return { store, target, scope, cutoff, unknown, language }
 }
 
-export type Scope = {
+/**
+ * Finds the moments that look like what a video shows at a time, or like a part of it; that moment itself is left out.
+ *
+ * @throws UsageError if there is no such video or place, or an option is out of range
+ * @throws CollectionMissingError if nothing was ever indexed
+ */
+export const similar = async (
+  searched: Searched,
+  source: VideoPlace,
+  { like = [], unlike, ...options }: SimilarOptions = {},
+): Promise<SearchResult> => {
+  const { n = searchDefaults.n, signal } = options
+  const { record } = (await placeOf(searched.existing(), source, { signal })) ?? {}
+  const result = await search(searched, { like: [source, ...like], unlike }, { ...options, n: n + 1 })
+  const isItself = ({ video, from, to }: Moment) => video === record?.video && from <= source.t && source.t <= to
+  const moments = result.moments.filter((moment) => !isItself(moment)).slice(0, n)
+  return { ...result, moments: moments.map((moment, i) => ({ ...moment, rank: i + 1 })) }
+}
+
+type Scope = {
   /** The videos to search and the path to show of each; `undefined`: all videos. */
   readonly paths: ReadonlyMap<string, string> | undefined
+  readonly records: readonly VideoRecord[]
   readonly standard: Standard | undefined
 }
 
-export const scopeOf = async (store: Store, { paths: globs, signal }: SearchOptions): Promise<Scope> => {
-  if (!globs) return { paths: undefined, standard: standardOf(await recentRecords(store, { signal })) }
-  const [{ matchPaths }, records] = await Promise.all([import('../files/paths.ts'), store.records({ signal })])
-  const paths = matchPaths(records, globs)
-  return { paths, standard: standardOf(records.filter(({ video }) => paths.has(video))) }
+const scopeOf = async (store: Store, options: SearchOptions): Promise<Scope> => {
+  const { signal } = options
+  if (!hasFilter(options)) {
+    const records = await recentRecords(store, { signal })
+    return { paths: undefined, records, standard: standardOf(records) }
+  }
+  const all = await store.records({ signal })
+  const paths = (await matchVideos(all, options))!
+  const records = all.filter(({ video }) => paths.has(video))
+  return { paths, records, standard: standardOf(records) }
 }
+
+/** A moment with what decides whether it is likely. */
+type Judged = FoundMoment & Pick<Moment, 'likelihood' | 'likely' | 'parts'>
 
 export const find = async (
   store: Store,
-  vector: Float32Array,
-  { paths, standard }: Scope,
+  target: Target,
+  { paths, records, standard }: Scope,
   cutoff: number | undefined,
-  { n = searchDefaults.n, afterSeconds, beforeSeconds, signal, ...options }: SearchOptions,
-): Promise<{ found: readonly FoundMoment[]; bestScore: number | undefined }> => {
+  options: SearchOptions,
+): Promise<{ found: readonly Judged[]; bestScore: number | undefined }> => {
+  const { n = searchDefaults.n, afterSeconds, beforeSeconds, signal, likely } = options
   const filter = { videos: paths && [...paths.keys()], afterSeconds, beforeSeconds }
-  const common = { store, vector, n, filter, signal }
-  const leastScore = Math.max(options.threshold ?? -100, (options.likely && cutoff) || -100)
+  const common = { store, n, filter, signal, leastScore: options.threshold }
+  const isLikely = (score: number) => cutoff === undefined || score >= cutoff
+  const likelihoodOf = (score: number) => standard?.likelihood(score)
+
+  if (target.kind === 'phrases') {
+    const rules = await rulesOf(target.steps, store, { records, standard }, { signal })
+    const { withinSeconds = searchDefaults.withinSeconds } = options
+    const found = await findPhrases({ ...common, rules, withinSeconds })
+    const judged = found.map((moment) => {
+      const parts = moment.parts.map(toPart)
+      const likely = isLikely(moment.weakestScore)
+      return { ...moment, parts, likelihood: likelihoodOf(moment.weakestScore), likely }
+    })
+    return { found: likelyFirst(judged, likely), bestScore: found[0] && scoreOf(found[0].peak) }
+  }
+
+  const { vector } = target
+  const isExample = target.kind === 'example'
+  const least = Math.max(options.threshold ?? -100, (likely && !isExample && cutoff) || -100)
   const found =
     options.filter === 'article'
       ? await findByArticle({
           ...common,
-          thresholdScore: Math.max(leastScore, options.threshold ?? searchDefaults.articleThreshold),
+          vector,
+          thresholdScore: Math.max(least, options.threshold ?? searchDefaults.articleThreshold),
           gapSeconds: options.gapSeconds ?? searchDefaults.gapSeconds,
         })
-      : await findMoments({ ...common, leastScore, backgroundScore: standard?.background(vector) ?? 0 })
+      : await findMoments({
+          ...common,
+          vector,
+          leastScore: least,
+          backgroundScore: standard?.background(vector) ?? 0,
+        })
   // With all left out, what there is at best is still worth knowing.
   const best = found[0]?.peak ?? (await store.search(vector, { limit: 1, filter, signal }))[0]
-  return { found, bestScore: best && scoreOf(best) }
+  const bestScore = best && scoreOf(best)
+  if (isExample) return { found: likelyFirst(await judgedByExample(found, target, store, isLikely), likely), bestScore }
+  const judged = found.map((moment) => {
+    const score = scoreOf(moment.peak)
+    return { ...moment, likelihood: likelihoodOf(score), likely: isLikely(score) }
+  })
+  return { found: judged, bestScore }
+}
+
+/** In the same order otherwise. @param only whether the others are left out */
+const likelyFirst = (moments: readonly Judged[], only: boolean | undefined): readonly Judged[] => [
+  ...moments.filter(({ likely }) => likely),
+  ...(only ? [] : moments.filter(({ likely }) => !likely)),
+]
+
+/**
+ * Score between two pictures from which on they show the same: what docs/search.md measures for whole frames of copies.
+ * What captions reach says nothing about pictures.
+ */
+export const alikeScore = 80
+
+const judgedByExample = async (
+  found: readonly FoundMoment[],
+  { likes, words }: Target & { kind: 'example' },
+  store: Store,
+  isLikely: (score: number) => boolean,
+): Promise<readonly Judged[]> => {
+  const vectors = await store.vectors(found.map(({ peak }) => peak.id))
+  return found.map((moment) => {
+    const seen = vectors.get(moment.peak.id)
+    const score = (vector: Float32Array) => 100 * vector.reduce((sum, x, i) => sum + x * (seen?.[i] ?? 0), 0)
+    const isAlike = likes.some((like) => score(like) >= alikeScore)
+    return { ...moment, likelihood: undefined, likely: isAlike || (words !== undefined && isLikely(score(words))) }
+  })
+}
+
+export const rulesOf = (
+  steps: readonly EncodedStep[],
+  store: Store,
+  { records, standard }: Pick<Scope, 'records' | 'standard'>,
+  options: CallOptions,
+): Promise<readonly Rule[]> =>
+  Promise.all(
+    steps.map(async (step) => {
+      const background = (vector: Float32Array) => standard?.background(vector) ?? 0
+      const all = [...step.wanted.map(({ vector }) => vector), ...(step.together ? [step.together] : [])]
+      const spreads = await Promise.all(step.unwanted.map(({ vector }) => spreadOf(store, vector, records, options)))
+      return {
+        ...step,
+        backgroundScore: scoreTogether(step, all.map(background)),
+        allowedScores: spreads.map((spread) => (spread ? spread.meanScore + allowedSpreads * spread.spreadScore : 0)),
+      }
+    }),
+  )
+
+/** By how many standard deviations an unwanted phrase may exceed its mean. */
+const allowedSpreads = 2
+
+const toPart = ({ text, step, hit }: FoundPart): MomentPart => {
+  const { t, patch, box } = hit
+  return { text, step, t, score: scoreOf(hit), patch, box }
 }
 
 export const toMoment = (
-  { peak, from, to, hits }: FoundMoment,
+  { peak, from, to, hits, likelihood, likely, parts }: Judged,
   rank: number,
   paths: ReadonlyMap<string, string>,
-  standard: Standard | undefined,
-  cutoff: number | undefined,
 ): Moment => {
   const { video, t, patch, box } = peak
-  const score = scoreOf(peak)
-  const likely = cutoff === undefined || score >= cutoff
   const path = paths.get(video) ?? peak.path
-  return { rank, path, video, t, from, to, score, likelihood: standard?.likelihood(score), likely, patch, box, hits }
+  const moment = { rank, path, video, t, from, to, score: scoreOf(peak), likelihood, likely, patch, box, hits }
+  return parts ? { ...moment, parts } : moment
 }
 
 /** Where each video lies now: a point remembers where it was indexed, its video's record every place. */
@@ -181,14 +339,26 @@ const currentPaths = async (
   return new Map(placed.map(({ video, files }) => [video, files[0]!.path]))
 }
 
-/** @throws UsageError if the query is empty or an option is out of range */
+/** Frames so far apart are read at once. */
+const mostWithinSeconds = 600
+
+/** @throws UsageError if the query is empty or breaks the rules, or an option is out of range */
 export const checkSearch = (
-  query: string,
-  { n, strictness, threshold, gapSeconds, filter = searchDefaults.filter }: SearchOptions,
+  query: Query,
+  { n, strictness, threshold, gapSeconds, withinSeconds, filter = searchDefaults.filter }: SearchOptions,
 ): void => {
-  if (query.trim() === '') {
-    throw new UsageError('Expected words that say what is to be seen, got none', {
-      remedy: 'Such as: vidgrep search "a red car"',
+  checkQuery(query)
+  if (withinSeconds !== undefined && !(withinSeconds > 0 && withinSeconds <= mostWithinSeconds)) {
+    throw new UsageError(
+      `Expected within to be above 0 and at most ${mostWithinSeconds} seconds, got ${withinSeconds}`,
+      {
+        remedy: `Use --within ${searchDefaults.withinSeconds}`,
+      },
+    )
+  }
+  if (filter === 'article' && typeof query === 'string' && !isPlain(parseQuery(query))) {
+    throw new UsageError('Expected plain words with --filter article, got several phrases', {
+      remedy: 'Leave --filter out',
     })
   }
   if (n !== undefined && !(Number.isSafeInteger(n) && n >= 1)) {

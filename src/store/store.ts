@@ -56,6 +56,8 @@ export type VideoRecord = {
   readonly durationSeconds?: number
   readonly width?: number
   readonly height?: number
+  /** When it was recorded, ISO 8601, where its file says so. */
+  readonly recordedAt?: string
   /** Sampled frames. */
   readonly frames: number
   readonly points: number

@@ -1,8 +1,8 @@
-import { type Curve, type CurveOptions, checkOutputs, formatSpan, writeCurve } from '../../index.ts'
+import { type Curve, type CurveOptions, checkOutputs, formatSpan, type Query, writeCurve } from '../../index.ts'
 import { withIndex } from '../options.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
-type Wanted = { readonly query: string; readonly video: string; readonly output?: string; readonly json: boolean }
+type Wanted = { readonly query: Query; readonly video: string; readonly output?: string; readonly json: boolean }
 
 /** `search --curve`: how well each frame of one video fits. */
 export const runCurve = async (
