@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp'
 import type { Encoder } from '../encoder/encoder.ts'
 import { UsageError } from '../errors.ts'
 import { openRegular } from '../files/regular.ts'
-import { wholeFrameView } from '../patches/views.ts'
+import { frameView } from '../patches/views.ts'
 import type { Box, CallOptions, Store } from '../store/store.ts'
 import { frame } from '../video/still.ts'
 import type { Picture, VideoPlace } from './query.ts'
@@ -84,7 +84,7 @@ const encode = async (
   { encoder, signal }: Pick<PictureContext, 'encoder' | 'signal'>,
 ): Promise<Float32Array> => {
   const { size, resize, interpolation } = encoder.model.image
-  const view = wholeFrameView({ width, height }, size, resize)
+  const view = frameView({ width, height }, size, resize)
   const scaled = picture.resize(view.width, view.height, {
     fit: 'fill',
     kernel: interpolation === 'bilinear' ? 'linear' : 'cubic',
@@ -119,8 +119,13 @@ const placeVector = async (place: VideoPlace, context: PictureContext): Promise<
     // Which are nearest does not matter: all are asked for.
     const seen = await store.search(anyDirection(context.encoder.model.dimension), { limit: 4096, filter, signal })
     const [nearest] = seen.toSorted((a, b) => overlap(b.box, box) - overlap(a.box, box))
-    if (nearest && overlap(nearest.box, box) >= sameBox) {
-      const vector = (await store.vectors([nearest.id], { signal })).get(nearest.id)
+    // The frame through the model's own rule is patch 0, also where that rule cuts its sides off.
+    const same =
+      place.box === undefined
+        ? seen.find(({ patch }) => patch === 0)
+        : nearest && overlap(nearest.box, box) >= sameBox && nearest
+    if (same) {
+      const vector = (await store.vectors([same.id], { signal })).get(same.id)
       if (vector) return vector
     }
   }
