@@ -114,7 +114,7 @@ const write = async (
 
 /** Where the file has a time code, the clip goes on from it; an empty one is not written. */
 const timecodeAt = ({ timecode: first = '', frameRate, startSeconds }: StreamInfo, fromSeconds: number): string => {
-  if (first === '') return ''
+  if (first === '' || !(frameRate > 0 && frameRate <= 1000)) return ''
   const rate = frameRateOf(frameRate)
   const firstFrame = framesOfTimecode(first, rate)
   if (firstFrame === undefined) return ''
