@@ -1,15 +1,13 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** Found from here, whatever folder the program is started in. */
-const tsx = import.meta.resolve('tsx')
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 export type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string }
 
 export type Started = { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<Ended> }
 
-/** Starts the program from its source, as a shell would: nothing of the caller's settings leaks in. `uid`: as this user; `cwd`: in this folder. */
+/** Starts the program, as a shell would: nothing of the caller's settings leaks in. `uid`: as this user; `cwd`: in this folder. */
 export const start = (
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
@@ -19,7 +17,7 @@ export const start = (
   const { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE } = process.env
   const known = { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, ...environment }
   const env = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
-  const child = spawn(process.execPath, ['--import', tsx, main, ...words], {
+  const child = spawn(process.execPath, [main, ...words], {
     env: env as NodeJS.ProcessEnv,
     stdio: ['ignore', 'pipe', 'pipe'],
     uid,
