@@ -19,5 +19,5 @@ export const setup = (): void => {
       cwd: root,
       stdio: 'inherit',
     })
-  process.env.VIDGREP_WORKER = 'compiled'
+  process.env.VIDGREP_WORKER = `${root}dist/encoder/worker/worker.js`
 }

@@ -11,7 +11,7 @@ import { useFolder } from '../video/makeClip.ts'
 
 const inFolder = useFolder()
 const bunny = clip('bunny.mp4')
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const client = new Client({ name: 'test', version: '1' })
 let transport: StdioClientTransport
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const { PATH = '', HOME = '', VIDGREP_FFMPEG = '', VIDGREP_FFPROBE = '' } = process.env
   transport = new StdioClientTransport({
     command: process.execPath,
-    args: ['--import', import.meta.resolve('tsx'), main, 'mcp', '--store', inFolder('store'), '--clips', inFolder('c')],
+    args: [main, 'mcp', '--store', inFolder('store'), '--clips', inFolder('c')],
     env: { PATH, HOME, VIDGREP_FFMPEG, VIDGREP_FFPROBE, VIDGREP_HOME: inFolder('home') },
     stderr: 'pipe',
   })
