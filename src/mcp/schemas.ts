@@ -11,6 +11,11 @@ const filters = {
     .describe('Only videos whose path matches one of these globs, such as "2024/**"'),
   after: z.number().optional().describe('Only from this time within the video on, in seconds'),
   before: z.number().optional().describe('Only up to this time within the video, in seconds'),
+  longerSeconds: z.number().optional().describe('Only videos at least so long'),
+  shorterSeconds: z.number().optional().describe('Only videos at most so long'),
+  recordedAfter: z.iso.date().optional().describe('Only videos recorded on this day or later, by what their file says'),
+  recordedBefore: z.iso.date().optional().describe('Only videos recorded before this day'),
+  aspect: z.enum(['landscape', 'portrait', 'square']).optional().describe('Only videos of this shape'),
 }
 
 export type SearchFilters = z.infer<z.ZodObject<typeof filters>>
@@ -45,6 +50,20 @@ export const search = {
     'Finds the moments of the indexed videos that show what the query says. Plain words in English, such as: a red car in the rain. ' +
     'Phrases in quotes can be put together: "a dog" + "a beach" (both at once), "a beach" - "people" (without), "a man enters" > "he sits down" (one after the other).',
   inputSchema: { query: z.string().describe('What is to be seen'), ...filters },
+  outputSchema: found,
+}
+
+export const similar = {
+  title: 'Find similar moments',
+  description: 'Finds moments that look like what a video shows at a time, or like a part of that frame.',
+  inputSchema: {
+    ...{ video, t: z.number().describe('Seconds from the start of the file') },
+    box: z
+      .tuple([z.number(), z.number(), z.number(), z.number()])
+      .optional()
+      .describe('Only this part of the frame: [x, y, width, height] as fractions'),
+    ...filters,
+  },
   outputSchema: found,
 }
 

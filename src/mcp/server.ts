@@ -14,6 +14,7 @@ import {
   type Index,
   type OpenIndexOptions,
   openIndex,
+  type SearchOptions,
   type SearchResult,
   writeClip,
 } from '../index.ts'
@@ -82,6 +83,18 @@ const addTools = (server: McpServer, opened: () => Promise<Index>, clips: string
     answer(async () => toAnswer(await (await opened()).search(query, searchOptions(options, signal)))),
   )
 
+  server.registerTool(
+    'similar',
+    { ...schemas.similar, annotations: readOnly },
+    ({ video, t, box, ...options }, { signal }) =>
+      answer(async () => {
+        const index = await opened()
+        // Of this collection alone: the library would look at any file.
+        const { record } = await index.video(video, { signal })
+        return toAnswer(await index.similar({ video: record.video, t, box }, searchOptions(options, signal)))
+      }),
+  )
+
   server.registerTool('videos', { ...schemas.videos, annotations: readOnly }, ({ contains = '', limit, offset }) =>
     answer(async () => {
       const records = await (await opened()).videos()
@@ -144,10 +157,16 @@ const answer = async (work: () => Promise<CallToolResult>): Promise<CallToolResu
 
 const text = (lines: readonly string[]) => ({ type: 'text' as const, text: lines.join('\n') })
 
-const searchOptions = ({ n, likely, paths, after, before }: schemas.SearchFilters, signal: AbortSignal) => ({
-  ...{ n, likely, paths, signal },
-  ...{ afterSeconds: after, beforeSeconds: before },
-})
+const searchOptions = (filters: schemas.SearchFilters, signal: AbortSignal): SearchOptions => {
+  const { after, before, recordedAfter, recordedBefore, ...options } = filters
+  return {
+    ...options,
+    ...{ afterSeconds: after, beforeSeconds: before },
+    recordedAfter: recordedAfter === undefined ? undefined : new Date(recordedAfter),
+    recordedBefore: recordedBefore === undefined ? undefined : new Date(recordedBefore),
+    signal,
+  }
+}
 
 const toAnswer = ({ query, moments, cutoff, bestScore, unknown }: SearchResult): CallToolResult => {
   const found = moments.map(({ rank, video, path, t, from, to, score, likely, likelihood, box }) => ({

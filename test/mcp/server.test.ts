@@ -33,17 +33,20 @@ afterAll(() => client.close())
 const call = async (name: string, args: Record<string, unknown>): Promise<CallToolResult> =>
   (await client.callTool({ name, arguments: args })) as CallToolResult
 
-type Found = { readonly moments: readonly { video: string; path: string; t: number; from: number; likely: boolean }[] }
+type Found = {
+  readonly moments: readonly { video: string; path: string; t: number; from: number; to: number; likely: boolean }[]
+}
 
 const search = async (query: string): Promise<Found> =>
   (await call('search', { query, n: 2 })).structuredContent as unknown as Found
 
 describe('an assistant', () => {
-  it('is told of its tools, and which of them only read', async () => {
+  it('is told of five tools, and which of them only read', async () => {
     const { tools } = await client.listTools()
     const names = tools.map(({ name, annotations }) => [name, annotations?.readOnlyHint])
     expect(names).toEqual([
       ['search', true],
+      ['similar', true],
       ['videos', true],
       ['frame', true],
       ['clip', false],
@@ -51,7 +54,7 @@ describe('an assistant', () => {
     expect(client.getInstructions()).toContain('Times are seconds')
   })
 
-  it('searches, looks at what was found', async () => {
+  it('searches, looks at what was found, and at what is like it', async () => {
     // The client holds what comes against the schema that the tool stated.
     const { moments } = await search('a big grey rabbit in a meadow')
     expect(moments.length).toBeGreaterThan(0)
@@ -63,6 +66,10 @@ describe('an assistant', () => {
     expect(picture.mimeType).toBe('image/jpeg')
     expect(await sharp(Buffer.from(picture.data, 'base64')).metadata()).toMatchObject({ format: 'jpeg', width: 320 })
     expect(words.text).toContain(bunny)
+    const alike = (await call('similar', { video: 'bunny.mp4', t, n: 2 })).structuredContent as unknown as Found
+    expect(alike.moments.length).toBeGreaterThan(0)
+    const isAside = alike.moments.every(({ path, from, to }) => path === bunny && (t < from || to < t))
+    expect(isAside).toBe(true)
   })
 
   it('lists videos', async () => {
@@ -81,6 +88,8 @@ describe('an assistant', () => {
 
   it.each([
     ['frame', { video: '/etc/passwd', t: 1 }, /No video of the collection lies at \/etc\/passwd\n.+/],
+    ['similar', { video: '/etc/passwd', t: 1 }, /No video of the collection lies at \/etc\/passwd\n.+/],
+    ['search', { query: '"a dog' }, /closing quote.+\n.+/],
     ['search', { query: ' ' }, /Expected .+\n.+/],
     ['clip', { video: 'bunny.mp4', from: 9000, to: 9001 }, /before the video ends.+\n.+/],
     ['search', { query: 'a dog', n: 0 }, /n/],
