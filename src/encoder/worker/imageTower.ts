@@ -39,7 +39,7 @@ export const openImageTower = (
 }
 
 const load = async (tower: ImageTower, settings: TowerSettings): Promise<Tower<RunPictures>> => {
-  const session = await openSession(tower.file, settings)
+  const session = await openSession(tower.file, { ...settings, isUnpacked: false })
   const input = pictureInput(graphOf(session), tower)
   const output = outputName(graphOf(session), tower.output)
   const fill = filler(tower, input)

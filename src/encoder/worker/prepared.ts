@@ -31,18 +31,19 @@ export type OpenPrepared<Run> = {
   readonly settings: TowerSettings
   readonly open: (file: string, settings: TowerSettings) => Promise<Tower<Run>>
   readonly trial: (run: Run) => Promise<Rows>
+  /** It opens with weights that are not packed, where these give the same. */
+  readonly opensUnpacked?: boolean
 }
 
 /**
- * How weights are kept, the best first: packed once and for all, which doubles the file, or as they are. (To leave text
- * towers unpacked would open them 0.1 to 0.2 s faster, and make each text three times as slow.)
+ * How weights are kept, the best first: packed once and for all, which doubles the file, or as they are.
  */
 const ways = ['packed', 'plain'] as const
 
 type Way = (typeof ways)[number]
 
 /** Changes when what is written changes. */
-const version = 1
+const version = 2
 
 /** Opens a tower from its prepared graph, which is made first where there is none; from the graph itself if that fails. */
 export const openPrepared = async <Run>(wanted: OpenPrepared<Run>, preparation: Preparation): Promise<Tower<Run>> => {
@@ -52,8 +53,8 @@ export const openPrepared = async <Run>(wanted: OpenPrepared<Run>, preparation: 
   if ((await weigh(file)) < leastBytes) return open(file, settings)
   try {
     const entry = join(folder, await keyOf(file))
-    const way = (await readEntry(entry)) ?? (await prepare(wanted, entry, preparation))
-    if (way && way !== 'none') return await openEntry(wanted, entry)
+    const kept = (await readEntry(entry)) ?? (await prepare(wanted, entry, preparation))
+    if (kept && kept.way !== 'none') return await openEntry(wanted, entry, kept)
   } catch (error) {
     failure = error
   }
@@ -63,9 +64,11 @@ export const openPrepared = async <Run>(wanted: OpenPrepared<Run>, preparation: 
   return opened
 }
 
-const openEntry = async <Run>({ open, settings }: OpenPrepared<Run>, entry: string): Promise<Tower<Run>> => {
+const openEntry = async <Run>(wanted: OpenPrepared<Run>, entry: string, kept: Kept): Promise<Tower<Run>> => {
+  const { open, settings, opensUnpacked } = wanted
+  const isUnpacked = opensUnpacked && kept.isRightUnpacked
   try {
-    const opened = await open(join(entry, graphName), settings)
+    const opened = await open(join(entry, graphName), { ...settings, isOptimised: true, isUnpacked })
     await markUsed(entry)
     return { ...opened, isPrepared: true }
   } catch (error) {
@@ -84,17 +87,19 @@ const graphName = 'graph.onnx'
 const weightsName = 'weights.bin'
 const noteName = 'note.json'
 
-/** What is written last: how the weights are kept (`none`: no way gives the graph's own results), and what else must be there. */
-type Note = { readonly way: Way | 'none'; readonly files: Readonly<Record<string, number>> }
+/** What is written last: how the weights are kept (`none`: no way gives the graph's own results), whether they give the same unpacked (8-bit ones do not), and what else must be there. */
+type Note = Kept & { readonly files: Readonly<Record<string, number>> }
+
+type Kept = { readonly way: Way | 'none'; readonly isRightUnpacked?: boolean }
 
 /** @returns `undefined` if it is not there or not whole */
-const readEntry = async (entry: string): Promise<Note['way'] | undefined> => {
+const readEntry = async (entry: string): Promise<Kept | undefined> => {
   try {
-    const { way, files }: Note = JSON.parse(await readFile(join(entry, noteName), 'utf8'))
+    const { files, ...kept }: Note = JSON.parse(await readFile(join(entry, noteName), 'utf8'))
     for (const [name, bytes] of Object.entries(files)) {
       if ((await stat(join(entry, name))).size !== bytes) return undefined
     }
-    return way
+    return kept
   } catch {
     return undefined
   }
@@ -111,7 +116,7 @@ const prepare = async <Run>(
   wanted: OpenPrepared<Run>,
   entry: string,
   preparation: Preparation,
-): Promise<Note['way'] | undefined> => {
+): Promise<Kept | undefined> => {
   const beside = `${entry}.${randomUUID()}`
   try {
     if (!(await makeRoom(wanted.file, preparation))) return undefined
@@ -137,21 +142,26 @@ const publish = async (beside: string, entry: string): Promise<void> => {
 }
 
 /** Writes the graph in the first way that gives what the graph itself gives: packed weights of some operators do not. */
-const writeBest = async <Run>(wanted: OpenPrepared<Run>, folder: string): Promise<Note['way']> => {
-  const { file, settings, open, trial } = wanted
+const writeBest = async <Run>(wanted: OpenPrepared<Run>, folder: string): Promise<Kept> => {
+  const { file, settings, open, trial, opensUnpacked } = wanted
   const graph = join(folder, graphName)
+  const tried = async (from: string, how: TowerSettings): Promise<Float32Array> => {
+    const tower = await open(from, how)
+    const { data } = await trial(tower.run)
+    await tower.release()
+    return data
+  }
   for (const way of ways) {
-    const writing = await open(file, { ...settings, write: { graph, weightsName, packed: way === 'packed' } })
-    const expected = await trial(writing.run)
-    await writing.release()
-    const written = await open(graph, settings)
-    const found = await trial(written.run)
-    await written.release()
-    if (cosine(expected.data, found.data) >= leastCosine) return way
+    const expected = await tried(file, { ...settings, write: { graph, weightsName, packed: way === 'packed' } })
+    const isRight = async (how: Partial<TowerSettings>) =>
+      cosine(expected, await tried(graph, { ...settings, isOptimised: true, ...how })) >= leastCosine
+    if (await isRight({})) {
+      return { way, isRightUnpacked: opensUnpacked && (await isRight({ isUnpacked: true })) }
+    }
     await rm(join(folder, weightsName), { force: true })
   }
   await rm(graph, { force: true })
-  return 'none'
+  return { way: 'none' }
 }
 
 const leastCosine = 0.99999
@@ -168,7 +178,7 @@ const cosine = (a: Float32Array, b: Float32Array): number => {
 }
 
 /** After a loss of power, too, a note must not stand beside weights that never reached the disk. */
-const keepNote = async (folder: string, way: Note['way']): Promise<void> => {
+const keepNote = async (folder: string, kept: Kept): Promise<void> => {
   const files: Record<string, number> = {}
   for (const name of await readdir(folder)) {
     const handle = await open(join(folder, name), 'r+')
@@ -176,7 +186,7 @@ const keepNote = async (folder: string, way: Note['way']): Promise<void> => {
     files[name] = (await handle.stat()).size
     await handle.close()
   }
-  await writeFile(join(folder, noteName), JSON.stringify({ way, files } satisfies Note), { flush: true })
+  await writeFile(join(folder, noteName), JSON.stringify({ ...kept, files } satisfies Note), { flush: true })
 }
 
 const defaultMostBytes = 6e9
@@ -220,7 +230,7 @@ const measure = async (path: string) => ({
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   ),
-  bytes: await sizeOf((await readdir(path).catch(() => [])).map((name) => join(path, name))),
+  bytes: await sizeOf([path, ...(await readdir(path).catch(() => [])).map((name) => join(path, name))]),
 })
 
 /** With weights that lie beside the graph as it comes. */
@@ -244,8 +254,11 @@ const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`
 const keyOf = async (file: string): Promise<string> => {
   const machine = [process.platform, process.arch, await processor(), env.versions.node]
   const parts = [version, ...machine, await contentOf(file)]
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
+  return hashOf(parts)
 }
+
+export const hashOf = (parts: readonly unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
 
 /** The runtime chooses its operators by what a processor can do, and packs weights for them. */
 const processor = async (): Promise<string> => {
@@ -257,7 +270,7 @@ const samples = 16
 const sampleBytes = 65_536
 
 /** Hashing a whole graph takes longer than a search: size, time of change and samples stand for the content. */
-const contentOf = async (file: string): Promise<readonly unknown[]> => {
+export const contentOf = async (file: string): Promise<readonly unknown[]> => {
   const handle = await open(file)
   try {
     const { size, mtimeMs } = await handle.stat()

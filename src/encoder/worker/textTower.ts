@@ -20,29 +20,34 @@ export const openTextTower = async (
   tower: TextTower,
   { device, threads, preparation }: DeviceSettings,
 ): Promise<Placed<RunTexts>> => {
-  const tokenize = openTokenizer(tower)
+  const tokenize = openTokenizer(tower, preparation?.folder)
   // Its error surfaces where it is awaited, which a session that cannot be opened comes before.
   tokenize.catch(() => {})
   const { file } = tower
   const open = async (from: string, settings: TowerSettings) => load({ ...tower, file: from }, await tokenize, settings)
-  const trial = (run: RunTexts) => run(['a'])
+  const trial = (run: RunTexts) => run(['a red car'])
   const settings = { device: 'cpu', threads } as const
   return openOnDevice({
     candidates: [device === 'auto' ? 'cpu' : device] satisfies Device[],
     threads,
     fileFor: () => file,
     open,
-    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial }, preparation)),
+    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial, opensUnpacked: true }, preparation)),
     trial,
   })
 }
+
+/** Texts that come before a session is opened whose weights are packed: a search asks for one, a server for many. */
+const unpackedTexts = 4
 
 /**
  * Texts run one by one, each at its own length where the model allows it, and so always with the same result whatever
  * else is asked.
  */
 const load = async (tower: TextTower, tokenize: Tokenize, settings: TowerSettings): Promise<Tower<RunTexts>> => {
-  const session = await openSession(tower.file, settings)
+  let { isUnpacked } = settings
+  let session = await openSession(tower.file, settings)
+  let count = 0
   const feed = feeder(tower, textInput(graphOf(session), tower))
   const output = outputName(graphOf(session), tower.output)
   return {
@@ -50,6 +55,12 @@ const load = async (tower: TextTower, tokenize: Tokenize, settings: TowerSetting
       const parts: Rows[] = []
       const notes: TextNotes[] = []
       for (const text of texts) {
+        if (isUnpacked && count++ >= unpackedTexts) {
+          const packed = await openSession(tower.file, { ...settings, isUnpacked: false })
+          await session.release()
+          session = packed
+          isUnpacked = false
+        }
         const { ids, truncated, unknown } = tokenize(text)
         notes.push({ truncated, unknown })
         parts.push(rowsOf((await session.run(feed(ids), [output]))[output], 1))

@@ -1,19 +1,26 @@
-import { readFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import type { TextTower } from '../../models/model.ts'
 import type { TextNotes } from '../channel.ts'
+import { type OpenedTokenizer, readLexicon, type TokenizerJson, writeLexicon } from './lexicon.ts'
+import { contentOf, hashOf } from './prepared.ts'
 
 export type Tokens = TextNotes & { readonly ids: readonly number[] }
 
 export type Tokenize = (text: string) => Tokens
 
-/** Reads a tokenizer.json; what it gives is never longer than the model's context and keeps its closing token. */
-export const openTokenizer = async (tower: TextTower): Promise<Tokenize> => {
-  const json: TokenizerJson = JSON.parse(await readFile(tower.tokenizer, 'utf8'))
-  const tokenizer = new Tokenizer(withoutSpecialTokens(json), {})
+/**
+ * Reads a tokenizer.json; what it gives is never longer than the model's context and keeps its closing token.
+ *
+ * @param preparedFolder where the quick form of it lies, or is written; left out: the file itself is read
+ */
+export const openTokenizer = async (tower: TextTower, preparedFolder?: string): Promise<Tokenize> => {
+  const { tokenizer, unknownId } =
+    (preparedFolder && (await openQuick(tower.tokenizer, preparedFolder))) || openWhole(await readJson(tower.tokenizer))
   const clean = tower.cleaning === 'clip' ? (await import('./clean.ts')).cleanForClip : (text: string) => text
   const around: readonly number[] = tokenizer.encode('').ids
-  const unknownId = unknownIdOf(json)
   return (text) => {
     const cleaned = clean(text)
     const { ids }: { ids: readonly number[] } = tokenizer.encode(tower.lowercase ? cleaned.toLowerCase() : cleaned)
@@ -22,18 +29,36 @@ export const openTokenizer = async (tower: TextTower): Promise<Tokenize> => {
   }
 }
 
-/** The parts of a tokenizer.json that are read here. */
-type TokenizerJson = {
-  readonly added_tokens?: readonly { readonly content: string; readonly special: boolean }[]
-  readonly model: {
-    readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[]
-    readonly unk_token?: string | null
-    readonly unk_id?: number | null
-  }
+const openWhole = (json: TokenizerJson): OpenedTokenizer => {
+  const { vocab, unk_token, unk_id } = json.model
+  const unknownId =
+    unk_id ?? (unk_token && !Array.isArray(vocab) ? (vocab as Readonly<Record<string, number>>)[unk_token] : undefined)
+  return { tokenizer: new Tokenizer(json, {}), unknownId }
 }
 
-const unknownIdOf = ({ model: { vocab, unk_token, unk_id } }: TokenizerJson): number | undefined =>
-  unk_id ?? (unk_token && !Array.isArray(vocab) ? (vocab as Readonly<Record<string, number>>)[unk_token] : undefined)
+const readJson = async (file: string): Promise<TokenizerJson> =>
+  withoutSpecialTokens(JSON.parse(await readFile(file, 'utf8')))
+
+/** Changes when what is written changes. */
+const version = 1
+
+/** What cannot be kept costs a little time at each start and nothing else. @returns `undefined` then */
+const openQuick = async (file: string, folder: string): Promise<OpenedTokenizer | undefined> => {
+  try {
+    const kept = join(folder, `tokens-${hashOf([version, await contentOf(file)])}`)
+    const known = await readFile(kept).catch(() => undefined)
+    if (known) return readLexicon(known)
+    const written = writeLexicon(await readJson(file))
+    if (!written) return undefined
+    await mkdir(folder, { recursive: true })
+    const beside = `${kept}.${randomUUID()}`
+    await writeFile(beside, written, { flush: true })
+    await rename(beside, kept)
+    return readLexicon(written)
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * A special token's name that a user types (`[SEP]`, `<|endoftext|>`) is plain text and must not end the text for the

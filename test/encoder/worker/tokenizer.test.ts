@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -87,4 +87,93 @@ describe('cleanForClip', () => {
     ['\ud800x', '\ufffdx'],
     ['½ ① — …', '½ ① — …'],
   ])('turns %j into %j', (text, cleaned) => expect(cleanForClip(text)).toBe(cleaned))
+})
+
+describe('the quick form of a tokenizer', async () => {
+  const captions = (await readFile(join(import.meta.dirname, '../../../models/captions.txt'), 'utf8')).split('\n')
+  const odd = [
+    '',
+    ' ',
+    '\n\t',
+    'ÄÖÜ ß İ',
+    '猫が座る',
+    '👩‍👩‍👧 🎬',
+    '\ud83d',
+    '\ufffd',
+    '</w>',
+    '</s> <unk> <0x0A>',
+    '##s',
+    '__proto__',
+  ]
+  const texts = [
+    ...captions,
+    ...odd,
+    ...captions.slice(0, 60).map((text, i) => `${text.toUpperCase()}${odd[i % odd.length]}`),
+  ]
+  texts.push('a'.repeat(300), 'no spaces'.replaceAll(' ', '▁'), '1234567890'.repeat(9))
+
+  /** Byte fallback and scores, as the tokenizers of SigLIP and SigLIP2 have them, on the pieces of a small alphabet. */
+  const letters = [...'▁abcdefghijklmnopqrstuvwxyz']
+  const pairs = letters.flatMap((a) => [...'aeiourst'].map((b) => [a, b] as const))
+  const bytes = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>`)
+  const around = {
+    added_tokens: [{ id: 1, content: '<eos>', special: true, normalized: false }],
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+    pre_tokenizer: null,
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '<eos>', type_id: 0 } }],
+      pair: [],
+      special_tokens: { '<eos>': { id: '<eos>', ids: [1], tokens: ['<eos>'] } },
+    },
+    decoder: null,
+  }
+  const pieces = ['<unk>', '<eos>', ...bytes, ...letters, ...pairs.map((pair) => pair.join(''))]
+  const bpe = {
+    ...around,
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(pieces.map((piece, i) => [piece, i])),
+      merges: pairs,
+      unk_token: '<unk>',
+      byte_fallback: true,
+      fuse_unk: true,
+    },
+  }
+  const scored = pieces.map((piece, i) => [piece, -1 - ((i * 7919) % 1000) / 100])
+  const unigram = { ...around, model: { type: 'Unigram', vocab: scored, unk_id: 0 } }
+  const written = async (name: string, json: object) => {
+    const tokenizer = join(folder, name)
+    await writeFile(tokenizer, JSON.stringify(json))
+    return { file: '', tokenizer, maxTokens: 64, lowercase: true }
+  }
+
+  test.each([
+    ['CLIP', async () => clip],
+    ['the starter model', async () => starter],
+    ['pieces with byte fallback', () => written('bpe.json', bpe)],
+    ['pieces with scores', () => written('unigram.json', unigram)],
+  ])('of %s gives the ids of the whole, when it is written and when it is read', async (_, towerOf) => {
+    const tower = await towerOf()
+    const kept = await mkdtemp(join(folder, 'kept-'))
+    const whole = await openTokenizer(tower)
+    const wanted = texts.map(whole)
+    for (let i = 0; i < 2; i++) expect(texts.map(await openTokenizer(tower, kept))).toEqual(wanted)
+    expect(await readdir(kept)).toEqual([expect.stringMatching(/^tokens-/)])
+  })
+
+  test('is made again when the file has changed, and left aside when it is damaged', async () => {
+    const kept = await mkdtemp(join(folder, 'kept-'))
+    const tower = await written('changed.json', unigram)
+    await openTokenizer(tower, kept)
+    const { vocab } = unigram.model
+    await writeFile(
+      tower.tokenizer,
+      JSON.stringify({ ...unigram, model: { ...unigram.model, vocab: vocab.toReversed(), unk_id: vocab.length - 1 } }),
+    )
+    const wanted = texts.map(await openTokenizer(tower))
+    expect(texts.map(await openTokenizer(tower, kept))).toEqual(wanted)
+    for (const name of await readdir(kept)) await truncate(join(kept, name), 5000)
+    expect(texts.map(await openTokenizer(tower, kept))).toEqual(wanted)
+  })
 })
