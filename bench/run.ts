@@ -40,6 +40,7 @@ const benches: readonly Bench[] = [
   { name: 'store-qdrant' },
   { name: 'quality', words: [folder] },
   { name: 'moments', words: [folder] },
+  { name: 'cutoff', words: [folder] },
 ]
 
 const fileOf = (path: string): string => new URL(path, import.meta.url).pathname
