@@ -6,6 +6,7 @@ export default defineConfig({
   root: 'src/page',
   plugins: [preact()],
   build: {
+    rollupOptions: { input: ['src/page/index.html', 'src/page/api.html'] },
     outDir: '../../dist/page',
     emptyOutDir: true,
     target: 'es2022',

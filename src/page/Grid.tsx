@@ -1,28 +1,27 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { frameUrl, type Moment } from './api.ts'
-import { clock, explanation, nameOf, strength } from './format.ts'
+import type { Moment } from './api.ts'
+import { MomentCard } from './Card.tsx'
+import { nameOf } from './format.ts'
 import {
   bestScore,
   chosen,
   density,
+  found,
   isAll,
   isGrouped,
-  isMarked,
   isSearching,
   isUnknown,
+  language,
   model,
   moments,
   more,
-  playing,
   search,
-  toggleMark,
-  videosByFingerprint,
 } from './state.ts'
 
 export const Grid = () => {
-  const found = moments.value
-  if (found.length === 0) return isSearching.value ? <Waiting /> : <Nothing />
-  const cards = found.map((moment, place) => ({ moment, place }))
+  const shown = moments.value
+  if (shown.length === 0) return isSearching.value ? <Waiting /> : <Nothing />
+  const cards = shown.map((moment, place) => ({ moment, place }))
   const weak = cards.filter(({ moment }) => !moment.likely)
   return (
     <>
@@ -31,6 +30,12 @@ export const Grid = () => {
           The model knows no word of this query, so that scores mean nothing. Use other words.
         </p>
       ) : null}
+      {language.value === null ? null : (
+        <p class="aside" role="status">
+          This looks like {new Intl.DisplayNames('en', { type: 'language' }).of(language.value)}, which the model does
+          not know. Search in English.
+        </p>
+      )}
       <Moments cards={cards.filter(({ moment }) => moment.likely)} />
       {weak.length > 0 ? (
         <h2 class="divider">
@@ -43,14 +48,16 @@ export const Grid = () => {
   )
 }
 
-type Card = { readonly moment: Moment; readonly place: number }
+type Place = { readonly moment: Moment; readonly place: number }
 
-const Moments = ({ cards }: { cards: readonly Card[] }) => {
+const Moments = ({ cards }: { cards: readonly Place[] }) => {
   if (cards.length === 0) return null
   if (!isGrouped.value) return <Cards cards={cards} />
+  const byVideo = new Map<string, Place[]>()
+  for (const card of cards) byVideo.set(card.moment.video, [...(byVideo.get(card.moment.video) ?? []), card])
   return (
     <>
-      {[...groups(cards)].map(([video, group]) => (
+      {[...byVideo].map(([video, group]) => (
         <section key={video} class="group">
           <h2>{nameOf(group[0]!.moment.path)}</h2>
           <Cards cards={group} />
@@ -60,138 +67,126 @@ const Moments = ({ cards }: { cards: readonly Card[] }) => {
   )
 }
 
-const groups = (cards: readonly Card[]): ReadonlyMap<string, readonly Card[]> => {
-  const byVideo = new Map<string, Card[]>()
-  for (const card of cards) {
-    const { video } = card.moment
-    byVideo.set(video, [...(byVideo.get(video) ?? []), card])
+/** As style.css has it: between cards, and below a picture. */
+const gap = 12
+const captionHeight = 44
+
+/** What is drawn beyond the window each way, in pixels: thousands of moments cost no more than a few screens. */
+const marginPixels = 900
+
+type Layout = { readonly columns: number; readonly rowHeight: number; readonly first: number; readonly last: number }
+
+const layoutOf = (list: HTMLElement, count: number): Layout => {
+  const { top, width } = list.getBoundingClientRect()
+  const cell = Math.min(density.value, window.innerWidth <= 820 ? (width - gap) / 2 : width)
+  const columns = Math.max(1, Math.floor((width + gap) / (cell + gap)))
+  const rowHeight = (((width - gap * (columns - 1)) / columns) * 9) / 16 + captionHeight
+  const rows = Math.ceil(count / columns)
+  const row = (y: number): number => Math.max(0, Math.min(rows, Math.floor(y / rowHeight)))
+  return {
+    columns,
+    rowHeight,
+    first: row(-top - marginPixels),
+    last: Math.max(1, row(window.innerHeight - top + marginPixels) + 1),
   }
-  return byVideo
 }
 
-const Cards = ({ cards }: { cards: readonly Card[] }) => (
-  <ol class="grid" style={{ '--cell': `${density.value}px` }}>
-    {cards.map(({ moment, place }) => (
-      <MomentCard key={`${moment.video}@${moment.t}`} moment={moment} place={place} />
-    ))}
-  </ol>
-)
-
-/** Seconds before and after a moment that the pointer scrubs through, and pictures in between. */
-const scrubSeconds = 3
-const scrubSteps = 12
-
-const MomentCard = ({ moment, place }: Card) => {
-  const isChosen = chosen.value === place
-  const element = useRef<HTMLButtonElement>(null)
-  const [at, setAt] = useState<number | undefined>(undefined)
+const Cards = ({ cards }: { cards: readonly Place[] }) => {
+  const list = useRef<HTMLOListElement>(null)
+  const [layout, setLayout] = useState<Layout>({ columns: 4, rowHeight: 200, first: 0, last: 6 })
+  const { columns, rowHeight, first, last } = layout
+  const width = density.value
+  const { length } = cards
   useEffect(() => {
-    if (isChosen) element.current?.scrollIntoView({ block: 'nearest' })
-  }, [isChosen])
-  const scrub = ({ currentTarget, clientX, pointerType }: PointerEvent) => {
-    if (pointerType !== 'mouse') return
-    const { left, width } = (currentTarget as HTMLElement).getBoundingClientRect()
-    const step = Math.round(((clientX - left) / width) * scrubSteps)
-    setAt(Math.max(0, moment.t + ((step * 2) / scrubSteps - 1) * scrubSeconds))
-  }
-  const shown = at ?? moment.t
-  const name = nameOf(moment.path)
-  return (
-    <li class={isChosen ? 'chosen' : ''}>
-      <button
-        ref={element}
-        type="button"
-        class="open"
-        aria-label={`${name} at ${clock(moment.t)}, score ${moment.score.toFixed(0)}${moment.likely ? '' : ', less likely'}`}
-        onClick={() => {
-          chosen.value = place
-          playing.value = moment
-        }}
-        onPointerMove={scrub}
-        onPointerLeave={() => setAt(undefined)}
-      >
-        <Picture moment={moment} seconds={shown} hasBox={at === undefined} />
-        <span class="time">{clock(shown)}</span>
-        <span class="score" style={{ '--score': `${strength(moment)}%` }} aria-hidden="true" />
-      </button>
-      <div class="caption">
-        <span class="name" title={moment.path}>
-          {name}
-        </span>
-        <span class="points" title={explanation(moment)}>
-          {moment.score.toFixed(1)}
-        </span>
-        <button
-          type="button"
-          class={`mark ${isMarked(moment) ? 'on' : ''}`}
-          aria-pressed={isMarked(moment)}
-          aria-label={`Mark ${name} at ${clock(moment.t)}`}
-          onClick={() => toggleMark(moment)}
-        >
-          {isMarked(moment) ? '★' : '☆'}
-        </button>
-      </div>
-    </li>
-  )
-}
+    const element = list.current
+    if (!element) return
+    let asked = 0
+    const look = () => {
+      asked = 0
+      const next = layoutOf(element, length)
+      setLayout((now) =>
+        Object.entries(next).every(([key, value]) => now[key as keyof Layout] === value) ? now : next,
+      )
+    }
+    const onScroll = () => {
+      if (asked === 0) asked = requestAnimationFrame(look)
+    }
+    const watch = new ResizeObserver(onScroll)
+    watch.observe(element.parentElement!)
+    window.addEventListener('scroll', onScroll, { passive: true })
+    look()
+    return () => {
+      cancelAnimationFrame(asked)
+      watch.disconnect()
+      window.removeEventListener('scroll', onScroll)
+    }
+  }, [length, width])
 
-/** The frame with the patch outlined in it. Its place is kept while it loads. */
-const Picture = ({ moment, seconds, hasBox }: { moment: Moment; seconds: number; hasBox: boolean }) => {
-  const [isBroken, setBroken] = useState(false)
-  const video = videosByFingerprint.value.get(moment.video)
-  const ratio = video?.width && video.height ? video.width / video.height : 16 / 9
-  const [x, y, w, h] = moment.box
-  const isWhole = x <= 0 && y <= 0 && x + w >= 1 && y + h >= 1
-  // The picture lies within 16:9, so the box is laid out in the part that it fills.
-  const [fitW, fitH] = ratio >= 16 / 9 ? [1, 16 / 9 / ratio] : [ratio / (16 / 9), 1]
-  const percent = (value: number): string => `${(100 * value).toFixed(2)}%`
+  const chosenAt = cards.findIndex(({ place }) => place === chosen.value)
+  useEffect(() => {
+    if (chosenAt < 0 || !list.current) return
+    // A card that is not drawn cannot be scrolled to, its place can.
+    const top = list.current.getBoundingClientRect().top + Math.floor(chosenAt / columns) * rowHeight
+    const header = document.querySelector('header')?.offsetHeight ?? 0
+    if (top < header) window.scrollBy({ top: top - header - gap })
+    else if (top + rowHeight > window.innerHeight) window.scrollBy({ top: top + rowHeight - window.innerHeight })
+  }, [chosenAt])
+
+  const rows = Math.ceil(length / columns)
   return (
-    <span class="picture">
-      {isBroken ? (
-        <span class="broken">The file cannot be shown</span>
-      ) : (
-        <img
-          src={frameUrl(moment.video, seconds, density.value > 340 ? 640 : 320)}
-          alt=""
-          loading="lazy"
-          decoding="async"
-          onError={() => setBroken(true)}
+    <ol
+      ref={list}
+      class="grid"
+      style={{
+        gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+        paddingTop: `${first * rowHeight}px`,
+        paddingBottom: `${Math.max(0, rows - last) * rowHeight}px`,
+      }}
+    >
+      {cards.slice(first * columns, last * columns).map(({ moment, place }) => (
+        <MomentCard
+          key={`${moment.video}@${moment.t}`}
+          moment={moment}
+          place={place}
+          total={isAll.value ? moments.value.length : -1}
         />
-      )}
-      {hasBox && !isWhole && !isBroken ? (
-        <span
-          class="box"
-          style={{
-            left: percent((1 - fitW) / 2 + x * fitW),
-            top: percent((1 - fitH) / 2 + y * fitH),
-            width: percent(w * fitW),
-            height: percent(h * fitH),
-          }}
-        />
-      ) : null}
-    </span>
+      ))}
+    </ol>
   )
 }
 
 /** Asks for more when it comes into view. */
 const End = () => {
   const element = useRef<HTMLDivElement>(null)
-  const count = moments.value.length
+  const count = found.value.length
+  // Nothing that is still to come reaches the minimum score.
+  const isEnough = moments.value.length < count
   // Watched anew for each length, so that it asks again while it stays in view.
   useEffect(() => {
+    if (isEnough) return
     const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), { rootMargin: '600px' })
     if (element.current) watch.observe(element.current)
     return () => watch.disconnect()
-  }, [count])
+  }, [count, isEnough])
+  const shown = moments.value.length
   return (
     <div ref={element} class="end" role="status">
-      {isSearching.value ? 'Looking for more …' : isAll.value ? `That is all: ${count} moments.` : ''}
+      {isSearching.value
+        ? 'Looking for more …'
+        : isAll.value || isEnough
+          ? `That is all: ${shown} moment${shown === 1 ? '' : 's'}.`
+          : ''}
+      {model.value.startsWith('starter') ? (
+        <p class="hint" title="vidgrep models pull clip-vit-b-32 && vidgrep reindex --model clip-vit-b-32">
+          Found with the small starter model: CLIP finds far more.
+        </p>
+      ) : null}
     </div>
   )
 }
 
 const Waiting = () => (
-  <ol class="grid" style={{ '--cell': `${density.value}px` }} aria-label="Searching">
+  <ol class="grid waiting" aria-label="Searching">
     {Array.from({ length: 8 }, (_, i) => (
       <li key={i} class="ghost" aria-hidden="true" />
     ))}
@@ -200,7 +195,7 @@ const Waiting = () => (
 
 const Nothing = () => (
   <div class="message" role="status">
-    <h2>Nothing here looks like “{search.value.q}”</h2>
+    <h2>Nothing here looks like {search.value.q.trim() === '' ? 'that' : `“${search.value.q}”`}</h2>
     {bestScore.value === null ? (
       <p>No video fits these filters.</p>
     ) : (

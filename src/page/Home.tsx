@@ -1,6 +1,8 @@
 import { type ApiError, frameUrl, type Video } from './api.ts'
 import { clock, plural } from './format.ts'
-import { change, commit, playing, recent, videos } from './state.ts'
+import { Icon } from './Icon.tsx'
+import { isIndexingOpen } from './panels.ts'
+import { playing, recent, startOver, videos } from './state.ts'
 
 const examples = ['a red car', 'two people at a table', 'a dog', 'hands writing', 'a street at night']
 
@@ -13,8 +15,9 @@ export const Home = () => {
       <div class="message">
         <h2>Nothing is indexed yet</h2>
         <p>
-          In a terminal: <code>vidgrep index FOLDER</code>. The page shows the videos as soon as it is loaded again.
+          In a terminal: <code>vidgrep index FOLDER</code>. The videos appear here while it runs.
         </p>
+        <AddVideos />
       </div>
     )
   }
@@ -25,10 +28,13 @@ export const Home = () => {
         title={recent.value.length > 0 ? 'Searched before' : 'Try'}
         queries={recent.value.length > 0 ? recent.value : examples}
       />
-      <h2>
-        {plural(all.length, 'video')}, {clock(seconds)}
-      </h2>
-      <ol class="grid wall" style={{ '--cell': '220px' }}>
+      <div class="heading">
+        <h2>
+          {plural(all.length, 'video')}, {clock(seconds)}
+        </h2>
+        <AddVideos />
+      </div>
+      <ol class="grid wall">
         {all.map((video) => (
           <VideoCard key={video.video} video={video} />
         ))}
@@ -37,18 +43,22 @@ export const Home = () => {
   )
 }
 
+const AddVideos = () => (
+  <button
+    type="button"
+    onClick={() => {
+      isIndexingOpen.value = true
+    }}
+  >
+    <Icon name="folder" /> Index videos
+  </button>
+)
+
 const Queries = ({ title, queries }: { title: string; queries: readonly string[] }) => (
   <div class="chips">
     <span>{title}</span>
     {queries.map((query) => (
-      <button
-        key={query}
-        type="button"
-        onClick={() => {
-          change({ q: query }, { now: true })
-          commit()
-        }}
-      >
+      <button key={query} type="button" onClick={() => startOver({ q: query })}>
         {query}
       </button>
     ))}
@@ -74,8 +84,13 @@ const VideoCard = ({ video }: { video: Video }) => {
     }
   }
   return (
-    <li>
-      <button type="button" class="open" onClick={open} aria-label={`Play ${name}`}>
+    <li class="card">
+      <button
+        type="button"
+        class="open"
+        onClick={open}
+        aria-label={`Play ${name}${durationSeconds === null ? '' : `, ${clock(durationSeconds)}`}`}
+      >
         <span class="picture">
           <img
             src={frameUrl(video.video, Math.min(60, (durationSeconds ?? 0) / 3), 320)}

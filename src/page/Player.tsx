@@ -1,39 +1,64 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { frameUrl, type Moment, streamUrl } from './api.ts'
-import { clock, exactClock, explanation, nameOf, strength } from './format.ts'
-import { isMarked, moments, playing, search, toggleMark, videosByFingerprint } from './state.ts'
+import { clipUrl, frameUrl, type Moment, previewUrl, streamUrl, whyAway } from './api.ts'
+import { exactClock, explanation, nameOf } from './format.ts'
+import { Icon } from './Icon.tsx'
+import { isMarked, toggleMark } from './marks.ts'
+import { hasQuestion, toCommand } from './query.ts'
+import { judge, likenessOf, playing, search, videosByFingerprint } from './state.ts'
+import { Timeline } from './Timeline.tsx'
 
 /** What the keys do to the player; `undefined` while none is open. */
-export let controls:
-  | { seek(by: number): void; toggle(): void; speed(to: number): void; markIn(): void; markOut(): void }
-  | undefined
+export let controls: { seek(by: number): void; toggle(): void; markIn(): void; markOut(): void } | undefined
+
+/** How much of a file that the browser cannot play is made playable at once, and how much of it before the moment. */
+const previewSeconds = 60
+const leadSeconds = 5
+
+/** The file itself; a stretch of it made over for the browser; a picture, where neither plays; or why there is nothing. */
+type Source =
+  | { readonly kind: 'file' }
+  | { readonly kind: 'preview'; readonly from: number }
+  | { readonly kind: 'picture' }
+  | { readonly kind: 'gone'; readonly message: string; readonly remedy: string }
 
 export const Player = ({ moment }: { moment: Moment }) => {
   const element = useRef<HTMLVideoElement>(null)
+  const [source, setSource] = useState<Source>({ kind: 'file' })
   const [now, setNow] = useState(moment.t)
   const [range, setRange] = useState<{ from?: number; to?: number }>({})
-  const [isBroken, setBroken] = useState(false)
   const info = videosByFingerprint.value.get(moment.video)
   const duration = info?.durationSeconds ?? element.current?.duration ?? 0
+  /** Where the element's own time begins in the video. */
+  const offset = source.kind === 'preview' ? source.from : 0
+
+  const seekTo = (seconds: number): void => {
+    const at = Math.max(0, duration > 0 ? Math.min(seconds, duration) : seconds)
+    const isOutside = source.kind === 'preview' && (at < source.from || at >= source.from + previewSeconds)
+    if (isOutside) setSource({ kind: 'preview', from: Math.max(0, at - leadSeconds) })
+    else if (element.current && element.current.readyState > 0) element.current.currentTime = at - offset
+    setNow(at)
+  }
 
   useEffect(() => {
     setRange({})
-    setBroken(false)
-    setNow(moment.t)
-    const video = element.current
-    if (video && video.readyState > 0) video.currentTime = moment.t
+    seekTo(moment.t)
   }, [moment])
+  useEffect(() => setSource({ kind: 'file' }), [moment.video])
+
+  const doesNotPlay = async (): Promise<void> => {
+    const away = await whyAway(moment.video)
+    if (away) setSource({ kind: 'gone', message: away.message, remedy: away.remedy })
+    else if (source.kind === 'file') setSource({ kind: 'preview', from: Math.max(0, now - leadSeconds) })
+    else setSource({ kind: 'picture' })
+  }
 
   useEffect(() => {
-    const video = element.current
-    if (!video) return
-    const at = () => video.currentTime
+    const at = () => (element.current ? element.current.currentTime + offset : now)
     controls = {
-      seek: (by) => (video.currentTime = Math.max(0, at() + by)),
-      toggle: () => void (video.paused ? video.play().catch(() => setBroken(true)) : video.pause()),
-      speed: (to) => {
-        video.playbackRate = to
-        void video.play().catch(() => setBroken(true))
+      seek: (by) => seekTo(at() + by),
+      toggle: () => {
+        const video = element.current
+        if (video) void (video.paused ? video.play().catch(() => {}) : video.pause())
       },
       markIn: () => setRange((range) => ({ ...range, from: at() })),
       markOut: () => setRange((range) => ({ ...range, to: at() })),
@@ -43,24 +68,29 @@ export const Player = ({ moment }: { moment: Moment }) => {
     }
   })
 
-  const others = moments.value.filter(({ video }) => video === moment.video)
-  const place = (seconds: number): string => `${duration > 0 ? Math.min(100, (100 * seconds) / duration) : 0}%`
-  const command = `vidgrep search ${shellWord(search.value.q)} --path ${shellWord(moment.path)}`
+  const cut = cutOf(moment, range, now)
   return (
     <aside class="player" aria-label="Player">
       <div class="top">
         <h2 title={moment.path}>{nameOf(moment.path)}</h2>
         <button
           type="button"
-          class="quiet"
-          onClick={() => (playing.value = undefined)}
+          class="quiet round"
+          onClick={() => {
+            playing.value = undefined
+          }}
           aria-label="Close the player"
           title="Close (Esc)"
         >
-          ✕
+          <Icon name="close" />
         </button>
       </div>
-      {isBroken ? (
+      {source.kind === 'gone' ? (
+        <div class="stage gone" role="alert">
+          <b>{source.message}</b>
+          <p>{source.remedy}</p>
+        </div>
+      ) : source.kind === 'picture' ? (
         <div class="stage">
           <img src={frameUrl(moment.video, now, 1280)} alt="" />
           <p class="note">This browser cannot play the file; here is its picture.</p>
@@ -68,42 +98,31 @@ export const Player = ({ moment }: { moment: Moment }) => {
       ) : (
         // biome-ignore lint/a11y/useMediaCaption: footage has no captions
         <video
-          key={moment.video}
+          key={`${moment.video} ${source.kind} ${offset}`}
           ref={element}
           class="stage"
-          src={streamUrl(moment.video)}
+          src={
+            source.kind === 'file'
+              ? streamUrl(moment.video)
+              : previewUrl(moment.video, source.from, Math.min(source.from + previewSeconds, duration || Infinity))
+          }
           poster={frameUrl(moment.video, moment.t, 1280)}
           controls
           playsInline
           preload="auto"
-          onLoadedMetadata={({ currentTarget }) => (currentTarget.currentTime = moment.t)}
-          onTimeUpdate={({ currentTarget }) => setNow(currentTarget.currentTime)}
-          onSeeked={({ currentTarget }) => setNow(currentTarget.currentTime)}
-          onError={() => setBroken(true)}
+          onLoadedMetadata={({ currentTarget }) => {
+            currentTarget.currentTime = now - offset
+          }}
+          onTimeUpdate={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
+          onSeeked={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
+          onError={() => void doesNotPlay()}
         />
       )}
-      <section class="timeline" aria-label="The whole video">
-        {others.map((other) => (
-          <button
-            key={other.t}
-            type="button"
-            class={other.t === moment.t ? 'peak on' : 'peak'}
-            style={{
-              left: place(other.from),
-              width: place(other.to - other.from),
-              '--score': `${Math.max(12, strength(other))}%`,
-            }}
-            aria-label={`Moment from ${clock(other.from)} to ${clock(other.to)}`}
-            title={`${clock(other.from)}–${clock(other.to)}. ${explanation(other)}`}
-            onClick={() => (playing.value = other)}
-          />
-        ))}
-        {range.from !== undefined ? <span class="edge" style={{ left: place(range.from) }} /> : null}
-        {range.to !== undefined ? <span class="edge" style={{ left: place(range.to) }} /> : null}
-        <span class="now" style={{ left: place(now) }} />
-      </section>
+      {source.kind === 'preview' ? <p class="note">Made over for this browser, which cannot play the file.</p> : null}
+      <Timeline moment={moment} now={now} duration={duration} range={range} onSeek={seekTo} />
       <p class="facts">
-        <b>{exactClock(now)}</b> of {clock(duration)}
+        <b>{exactClock(now)}</b>
+        {duration > 0 ? ` of ${exactClock(duration)}` : ''}
         {moment.hits > 0 ? <span title={explanation(moment)}> · score {moment.score.toFixed(1)}</span> : null}
         {info?.width ? ` · ${info.width}×${info.height}` : ''}
       </p>
@@ -111,30 +130,44 @@ export const Player = ({ moment }: { moment: Moment }) => {
       <div class="actions">
         <button
           type="button"
-          onClick={() =>
-            toggleMark(
-              moment,
-              range.from === undefined ? undefined : { from: range.from, to: Math.max(range.from, range.to ?? now) },
-            )
-          }
+          class="main"
+          onClick={() => toggleMark(moment, range.from === undefined ? undefined : cut)}
         >
-          {isMarked(moment) ? '★ Marked' : '☆ Mark'}
-          {range.from === undefined ? '' : ` ${clock(range.from)}–${clock(range.to ?? now)}`}
+          <Icon name="star" /> {isMarked(moment) ? 'Marked' : 'Mark'}
+          {range.from === undefined ? '' : ` ${exactClock(cut.from)} – ${exactClock(cut.to)}`}
         </button>
+        {hasQuestion(search.value) ? (
+          <button type="button" onClick={() => judge(likenessOf(moment), 'like')}>
+            More like this
+          </button>
+        ) : (
+          <button type="button" onClick={() => judge(likenessOf({ ...moment, t: now, box: [0, 0, 1, 1] }), 'like')}>
+            Find what looks like this
+          </button>
+        )}
         <Copy text={exactClock(now)} label="Copy time" />
         <Copy text={moment.path} label="Copy path" />
-        <Copy text={command} label="Copy command" />
-        <a
-          class="button"
-          href={frameUrl(moment.video, now, 1920)}
-          download={`${nameOf(moment.path)} ${exactClock(now).replaceAll(':', '-')}.jpg`}
-        >
+        <Copy text={toCommand(search.value, moment.path)} label="Copy command" />
+        <a class="button" href={frameUrl(moment.video, now, 1920)} download={fileName(moment, now, 'jpg')}>
           Picture
+        </a>
+        <a class="button" href={clipUrl(moment.video, cut.from, cut.to)} download={fileName(moment, cut.from, 'mp4')}>
+          Clip
         </a>
       </div>
     </aside>
   )
 }
+
+/** In and out points, else the moment, at least a second of it. */
+const cutOf = (moment: Moment, range: { readonly from?: number; readonly to?: number }, now: number) => {
+  const from = range.from ?? moment.from
+  const to = range.from === undefined ? moment.to : Math.max(range.from, range.to ?? now)
+  return { from, to: to - from < 0.04 ? from + 1 : to }
+}
+
+const fileName = ({ path }: Moment, seconds: number, ending: string): string =>
+  `${nameOf(path)} ${exactClock(seconds).replaceAll(':', '-')}.${ending}`
 
 const Copy = ({ text, label }: { text: string; label: string }) => {
   const [isDone, setDone] = useState(false)
@@ -149,6 +182,3 @@ const Copy = ({ text, label }: { text: string; label: string }) => {
     </button>
   )
 }
-
-/** As a POSIX shell takes it literally. */
-const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`

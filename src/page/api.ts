@@ -1,6 +1,27 @@
-import type { Health, MomentAnswer, SearchAnswer, VideoAnswer } from '../server/schemas.ts'
+import type {
+  CurveAnswer,
+  Folders,
+  Health,
+  IndexingState,
+  MomentAnswer,
+  ScenesAnswer,
+  SearchAnswer,
+  ServerEvent,
+  VideoAnswer,
+} from '../server/schemas.ts'
+import { type Search, toParameters } from './query.ts'
 
-export type { Health, MomentAnswer as Moment, SearchAnswer, VideoAnswer as Video }
+export type {
+  CurveAnswer,
+  Folders,
+  Health,
+  IndexingState,
+  MomentAnswer as Moment,
+  ScenesAnswer,
+  SearchAnswer,
+  ServerEvent,
+  VideoAnswer as Video,
+}
 
 /** What the server says went wrong, with its remedy. */
 export class ApiError extends Error {
@@ -20,72 +41,119 @@ const away = {
   remedy: 'Is vidgrep serve still running? The page goes on as soon as it is.',
 }
 
-const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => {
-  const response = await fetch(`/api/v1/${path}`, { signal }).catch((error: Error) => {
+const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+  const response = await fetch(`/api/v1/${path}`, init).catch((error: Error) => {
     if (error.name === 'AbortError') throw error
     throw new ApiError(away)
   })
-  const body = await response.json().catch(() => ({ error: away }))
-  if (!response.ok) throw new ApiError(body.error)
-  return body as T
+  if (response.ok) return response
+  const { error } = await response.json().catch(() => ({ error: away }))
+  throw new ApiError(error)
 }
 
-export type Search = {
-  /** Words; empty on the first page. */
-  readonly q: string
-  /** Globs of paths. */
-  readonly path: readonly string[]
-  /** Seconds within the video. */
-  readonly after?: number
-  readonly before?: number
-  /** Only likely moments. */
-  readonly likely?: boolean
-  readonly collection?: string
-}
+const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => (await ask(path, { signal })).json()
 
-const parametersOf = ({ q, path, after, before, likely, collection }: Search): URLSearchParams => {
-  const given = Object.entries({ q, after, before, likely: likely || undefined, collection }).filter(
-    (entry): entry is [string, string | number | true] => entry[1] !== undefined && entry[1] !== '',
-  )
-  return new URLSearchParams([
-    ...given.map(([key, value]) => [key, String(value)]),
-    ...path.map((each) => ['path', each]),
-  ])
-}
+const send = (method: string, path: string, body?: unknown): Promise<Response> =>
+  ask(path, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  })
 
 export const searchMoments = (search: Search, n: number, signal: AbortSignal): Promise<SearchAnswer> => {
-  const parameters = parametersOf(search)
+  const parameters = toParameters(search)
   parameters.set('n', String(n))
   return get(`search?${parameters}`, signal)
 }
 
-export const listVideos = (): Promise<readonly VideoAnswer[]> => get('videos')
-
-export const health = (): Promise<Health> => get('health')
-
-export const frameUrl = (video: string, seconds: number, width: number): string =>
-  `/api/v1/frames/${video}/${Math.max(0, seconds).toFixed(3)}.jpg?w=${width}`
-
-export const streamUrl = (video: string): string => `/api/v1/videos/${video}/stream`
-
-/** The whole search as the address's query, so that a link leads to it. */
-export const toAddress = (search: Search): string => {
-  const text = parametersOf(search).toString()
-  return text === '' ? '/' : `/?${text}`
+/** How the search runs along one video. */
+export const curveOf = (search: Search, video: string, signal: AbortSignal): Promise<CurveAnswer> => {
+  const parameters = toParameters(search)
+  parameters.set('video', video)
+  return get(`curve?${parameters}`, signal)
 }
 
-export const fromAddress = (address: string): Search => {
-  const { searchParams } = new URL(address, location.origin)
-  const number = (key: string): number | undefined => {
-    const value = Number.parseFloat(searchParams.get(key) ?? '')
-    return Number.isFinite(value) ? value : undefined
-  }
-  return {
-    q: searchParams.get('q') ?? '',
-    path: searchParams.getAll('path'),
-    after: number('after'),
-    before: number('before'),
-    likely: searchParams.get('likely') === 'true',
-    collection: searchParams.get('collection') ?? undefined,
+const inCollection = (collection: string | undefined): string =>
+  collection === undefined ? '' : `?collection=${encodeURIComponent(collection)}`
+
+export const scenesOf = (video: string, collection: string | undefined, signal: AbortSignal): Promise<ScenesAnswer> =>
+  get(`videos/${video}/scenes${inCollection(collection)}`, signal)
+
+export const listVideos = (collection?: string): Promise<readonly VideoAnswer[]> =>
+  get(`videos${inCollection(collection)}`)
+
+export const listCollections = (): Promise<{ readonly current: string; readonly names: readonly string[] }> =>
+  get('collections')
+
+export const eventsUrl = (collection?: string): string => `/api/v1/events${inCollection(collection)}`
+
+/** @returns its name as `like` and `unlike` take it */
+export const handIn = async (picture: Blob): Promise<string> => {
+  const headers = { 'content-type': picture.type || 'image/jpeg' }
+  const response = await ask('pictures', { method: 'POST', body: picture, headers })
+  return `picture:${((await response.json()) as { id: string }).id}`
+}
+
+export const foldersIn = (path?: string): Promise<Folders> =>
+  get(`folders${path === undefined ? '' : `?path=${encodeURIComponent(path)}`}`)
+
+export const startIndexing = (paths: readonly string[], collection?: string): Promise<Response> =>
+  send('POST', 'indexing', { paths, collection })
+
+export const stopIndexing = (): Promise<Response> => send('DELETE', 'indexing')
+
+export type Stretch = {
+  readonly video: string
+  readonly t: number
+  readonly from: number
+  readonly to: number
+  readonly name: string
+  readonly score: number
+}
+
+export const exportFormats = ['edl', 'otio', 'fcpxml', 'csv', 'json'] as const
+
+export const exportStretches = async (
+  format: (typeof exportFormats)[number],
+  moments: readonly Stretch[],
+  collection?: string,
+): Promise<Blob> => (await send('POST', 'exports', { format, moments, collection })).blob()
+
+export const clipStretches = async (moments: readonly Stretch[], collection?: string): Promise<Blob> =>
+  (await send('POST', 'clips', { moments, collection })).blob()
+
+const collectionOf = (): string | null => new URL(location.href).searchParams.get('collection')
+
+/** Videos are looked up in the collection that the page shows. */
+const videoUrl = (path: string, parameters: Readonly<Record<string, string>> = {}): string => {
+  const collection = collectionOf()
+  const query = new URLSearchParams({ ...parameters, ...(collection === null ? {} : { collection }) }).toString()
+  return `/api/v1/${path}${query === '' ? '' : `?${query}`}`
+}
+
+export const frameUrl = (video: string, seconds: number, width: number): string =>
+  videoUrl(`frames/${video}/${Math.max(0, seconds).toFixed(3)}.jpg`, { w: String(width) })
+
+export const streamUrl = (video: string): string => videoUrl(`videos/${video}/stream`)
+
+export const previewUrl = (video: string, from: number, to: number): string =>
+  videoUrl(`videos/${video}/preview.mp4`, { from: from.toFixed(3), to: to.toFixed(3) })
+
+export const clipUrl = (video: string, from: number, to: number): string =>
+  videoUrl(`videos/${video}/clip.mp4`, { from: from.toFixed(3), to: to.toFixed(3) })
+
+/** The picture behind a name of `like` and `unlike`. */
+export const likenessUrl = (name: string): string => {
+  if (name.startsWith('picture:')) return `/api/v1/pictures/${name.slice('picture:'.length)}.jpg`
+  const [video, seconds] = name.split('@')
+  return frameUrl(video!, Number(seconds), 160)
+}
+
+/** Why a file does not play: the server's error, or nothing if it is there. */
+export const whyAway = async (video: string): Promise<ApiError | undefined> => {
+  try {
+    await ask(streamUrl(video).slice('/api/v1/'.length), { headers: { range: 'bytes=0-0' } })
+    return undefined
+  } catch (error) {
+    return error instanceof ApiError ? error : undefined
   }
 }

@@ -1,5 +1,7 @@
+import { toggleMark } from './marks.ts'
 import { controls } from './Player.tsx'
-import { chosen, closeDialogs, commit, isHelpOpen, moments, playing, toggleMark } from './state.ts'
+import { closePanels, isHelpOpen } from './panels.ts'
+import { chosen, commit, moments, playing } from './state.ts'
 
 /** One frame at 25 a second: browsers do not say how long a file's frames are. */
 const frameSeconds = 0.04
@@ -84,7 +86,7 @@ const actions: Readonly<Record<string, (bar: HTMLInputElement | null) => void>> 
 }
 
 const leave = (bar: HTMLInputElement | null): void => {
-  if (closeDialogs()) return
+  if (closePanels()) return
   if (playing.value) playing.value = undefined
   else if (document.activeElement === bar) bar?.blur()
   else chosen.value = -1

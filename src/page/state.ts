@@ -1,84 +1,63 @@
-import { computed, effect, signal } from '@preact/signals'
-import {
-  ApiError,
-  fromAddress,
-  health,
-  listVideos,
-  type Moment,
-  type Search,
-  searchMoments,
-  toAddress,
-  type Video,
-} from './api.ts'
+import { computed, signal } from '@preact/signals'
+import { ApiError, handIn, listVideos, type Moment, searchMoments, type Video } from './api.ts'
+import { kept } from './kept.ts'
+import { composed, fromAddress, hasQuestion, noSearch, type Search, toAddress } from './query.ts'
 
 /*
- * What the page knows, in signals. A search lives in the address; everything else that is kept is kept by the browser.
+ * What the page knows of a search, in signals. The search itself lives in the address.
  */
 
-/** Moments asked for at first, and more of them each time that the end comes into view. */
-const pageSize = 24
-const mostMoments = 480
+/** Moments asked for at first; each time that the end comes into view it is twice as many, up to what the API gives. */
+const firstMoments = 24
+const mostMoments = 1000
 
-const debounceMs = 160
+const debounceMs = 140
 const mostRecent = 8
 
-const kept = <T>(key: string, initial: T) => {
-  const read = (): T => {
-    try {
-      return JSON.parse(localStorage.getItem(`vidgrep.${key}`) ?? 'null') ?? initial
-    } catch {
-      return initial
-    }
-  }
-  const value = signal<T>(read())
-  effect(() => {
-    const text = JSON.stringify(value.value)
-    try {
-      localStorage.setItem(`vidgrep.${key}`, text)
-    } catch {
-      // A browser that keeps nothing still searches.
-    }
-  })
-  return value
-}
-
 export const search = signal<Search>(fromAddress(location.href))
-export const moments = signal<readonly Moment[]>([])
+/** The search whose answer is shown. */
+export const answered = signal<Search>(search.value)
+/** All moments that were found, those below the minimum score too. */
+export const found = signal<readonly Moment[]>([])
 export const bestScore = signal<number | null>(null)
+export const cutoff = signal<number | null>(null)
 /** The model knows no word of the query. */
 export const isUnknown = signal(false)
+/** Of the query, where the model plainly does not know it. */
+export const language = signal<string | null>(null)
 export const model = signal('')
 export const isSearching = signal(false)
-/** All that there is has been shown. */
+/** All that there is has been found. */
 export const isAll = signal(false)
 export const failure = signal<ApiError | undefined>(undefined)
 export const videos = signal<readonly Video[] | undefined>(undefined)
 
-/** The moment that is chosen, and whether its video is open beside the grid. */
+/** What is shown: scores fall from first to last, so the minimum score is a cut. */
+export const moments = computed<readonly Moment[]>(() => {
+  const { threshold } = search.value
+  return threshold === undefined ? found.value : found.value.filter(({ score }) => score >= threshold)
+})
+
+/** The moment that is chosen, and the one whose video is open beside the grid. */
 export const chosen = signal(-1)
 export const playing = signal<Moment | undefined>(undefined)
 
 /** Width of a picture in the grid in pixels. */
-export const density = kept('density', 280)
+export const density = kept('density', 260)
 export const isGrouped = kept('grouped', false)
 export const recent = kept<readonly string[]>('recent', [])
-
-/** Moments that were marked to be taken along, best thing first. */
-export type Marked = Pick<Moment, 'video' | 'path' | 't' | 'score'> & { readonly from: number; readonly to: number }
-export const marked = kept<readonly Marked[]>('marked', [])
 
 export const videosByFingerprint = computed(() => new Map(videos.value?.map((video) => [video.video, video])))
 
 let running: AbortController | undefined
 let timer: number | undefined
-let wanted = pageSize
+let wanted = firstMoments
 
-/** Runs the search that is in the address, and asks for no more than was seen of it. */
 const run = async (n: number): Promise<void> => {
   running?.abort()
-  const { q } = search.value
-  if (q.trim() === '') {
-    moments.value = []
+  const asked = search.value
+  if (!hasQuestion(asked)) {
+    found.value = []
     failure.value = undefined
     isSearching.value = false
     return
@@ -87,98 +66,117 @@ const run = async (n: number): Promise<void> => {
   const { signal: stop } = running
   isSearching.value = true
   try {
-    const found = await searchMoments(search.value, n, stop)
-    moments.value = found.moments
-    bestScore.value = found.bestScore
-    isUnknown.value = found.unknown
-    model.value = found.model
-    isAll.value = found.moments.length < n || n >= mostMoments
+    const answer = await searchMoments(asked, n, stop)
+    found.value = answer.moments
+    bestScore.value = answer.bestScore
+    cutoff.value = answer.cutoff
+    isUnknown.value = answer.unknown
+    language.value = answer.language
+    model.value = answer.model
+    isAll.value = answer.moments.length < n || n >= mostMoments
     failure.value = undefined
-    isSearching.value = false
+    answered.value = asked
   } catch (error) {
     if (stop.aborted) return
-    failure.value =
-      error instanceof ApiError
-        ? error
-        : new ApiError({ code: 'page', message: String(error), remedy: 'Load the page again' })
-    isSearching.value = false
+    fail(error)
   }
+  isSearching.value = false
 }
 
-/** Changes the search; results follow as one types. */
+const fail = (error: unknown): void => {
+  failure.value =
+    error instanceof ApiError
+      ? error
+      : new ApiError({ code: 'page', message: String(error), remedy: 'Load the page again' })
+}
+
+/** Changes the search; results follow as one types, and at once where `now` says so. */
 export const change = (part: Partial<Search>, { now = false } = {}): void => {
-  search.value = { ...search.value, ...part }
-  chosen.value = -1
-  wanted = pageSize
+  const before = search.value
+  search.value = { ...before, ...part }
   clearTimeout(timer)
-  timer = window.setTimeout(
-    () => {
-      history.replaceState(null, '', toAddress(search.value))
-      void run(wanted)
-    },
-    now ? 0 : debounceMs,
-  )
+  const keep = () => history.replaceState(null, '', toAddress(search.value))
+  // The minimum score only hides what is known already.
+  if ('threshold' in part && Object.keys(part).length === 1) {
+    keep()
+    return
+  }
+  chosen.value = -1
+  wanted = firstMoments
+  const ask = () => {
+    keep()
+    void run(wanted)
+  }
+  if (now) ask()
+  else timer = window.setTimeout(ask, debounceMs)
 }
 
 /** Enter: the search is worth a step back to it, and worth being offered again. */
 export const commit = (): void => {
-  const q = search.value.q.trim()
-  if (q === '') return
+  const q = composed(search.value).trim()
+  if (q !== '') recent.value = [q, ...recent.value.filter((each) => each !== q)].slice(0, mostRecent)
   history.pushState(null, '', toAddress(search.value))
-  recent.value = [q, ...recent.value.filter((each) => each !== q)].slice(0, mostRecent)
   change({}, { now: true })
 }
 
-export const more = (): void => {
-  if (isSearching.value || isAll.value || moments.value.length === 0 || failure.value) return
-  wanted = Math.min(mostMoments, wanted + pageSize)
+/** Another question, with the same filters or without. */
+export const startOver = (part: Partial<Search> = {}): void => {
+  const { collection } = search.value
+  search.value = { ...noSearch, collection, ...part }
+  playing.value = undefined
+  commit()
+}
+
+/** @param least moments that are to be known, if there are so many */
+export const more = (least = 2 * wanted): void => {
+  if (isSearching.value || isAll.value || found.value.length === 0 || failure.value || wanted >= least) return
+  wanted = Math.min(mostMoments, least)
   void run(wanted)
+}
+
+export const retry = (): void => void run(wanted)
+
+export const likenessOf = ({ video, t, box }: Pick<Moment, 'video' | 't' | 'box'>): string => {
+  const isWhole = box[0] <= 0 && box[1] <= 0 && box[2] >= 1 && box[3] >= 1
+  const corners = box.map((value) => Number(Math.max(0, Math.min(1, value)).toFixed(4))).join(',')
+  return `${video}@${t.toFixed(3)}${isWhole ? '' : `@${corners}`}`
+}
+
+/** Feedback: the list is ranked anew at once. The same again takes it back. */
+export const judge = (name: string, as: 'like' | 'unlike'): void => {
+  const { like, unlike } = search.value
+  const without = { like: like.filter((each) => each !== name), unlike: unlike.filter((each) => each !== name) }
+  const isSaidAgain = search.value[as].includes(name)
+  change({ ...without, ...(isSaidAgain ? {} : { [as]: [...without[as], name] }) }, { now: true })
+}
+
+/** Searches by a picture that was dropped, pasted or chosen. */
+export const searchByPicture = async (picture: Blob): Promise<void> => {
+  isSearching.value = true
+  try {
+    const name = await handIn(picture)
+    change({ like: [...search.value.like, name] }, { now: true })
+  } catch (error) {
+    isSearching.value = false
+    fail(error)
+  }
+}
+
+/** Looks at the collection's videos again. @throws ApiError */
+export const refreshVideos = async (): Promise<void> => {
+  try {
+    videos.value = await listVideos(search.value.collection)
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'collection-missing') throw error
+    videos.value = []
+  }
 }
 
 export const begin = (): void => {
   window.addEventListener('popstate', () => {
     search.value = fromAddress(location.href)
     playing.value = undefined
-    void run(pageSize)
+    void run(firstMoments)
   })
-  void run(pageSize)
-  void refreshVideos()
-}
-
-/** Tries again until the server is there. */
-const refreshVideos = async (): Promise<void> => {
-  try {
-    videos.value = (await health()).status === 'ok' ? await listVideos() : []
-  } catch (error) {
-    if (error instanceof ApiError) failure.value = error
-    window.setTimeout(refreshVideos, 3000)
-    return
-  }
-  if (failure.value?.code === 'server-away') void run(wanted)
-}
-
-export const isMarked = (moment: Moment): boolean =>
-  marked.value.some(({ video, t }) => video === moment.video && t === moment.t)
-
-export const toggleMark = (moment: Moment, range?: { from: number; to: number }): void => {
-  const { video, path, t, from, to, score } = moment
-  marked.value =
-    isMarked(moment) && !range
-      ? marked.value.filter((each) => each.video !== video || each.t !== t)
-      : [
-          ...marked.value.filter((each) => each.video !== video || each.t !== t),
-          { video, path, t, score, from: range?.from ?? from, to: range?.to ?? to },
-        ]
-}
-
-/** Which dialog is open. */
-export const isHelpOpen = signal(false)
-export const isMarksOpen = signal(false)
-
-/** @returns whether one was open */
-export const closeDialogs = (): boolean => {
-  const wasOpen = isHelpOpen.value || isMarksOpen.value
-  isHelpOpen.value = false
-  isMarksOpen.value = false
-  return wasOpen
+  void run(firstMoments)
 }

@@ -23,6 +23,7 @@ import { checkAllowed, openIndexing, watchFolders } from './indexing.ts'
 import { openPictures } from './pictures.ts'
 import { liveRoutes } from './routes/live.ts'
 import { searchRoutes } from './routes/search.ts'
+import { takeawayRoutes } from './routes/takeaway.ts'
 import { videoRoutes } from './routes/videos.ts'
 
 export type ServeOptions = OpenIndexOptions & {
@@ -100,7 +101,7 @@ export const serve = async ({
   })
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
-      error: { code: 'not-found', message: `There is nothing at ${request.url}`, remedy: 'See /api/v1/openapi.json' },
+      error: { code: 'not-found', message: `There is nothing at ${request.url}`, remedy: 'See /api' },
     }),
   )
   await app.register(helmet, {
@@ -120,11 +121,13 @@ export const serve = async ({
   })
   await app.register(compress, { encodings: ['gzip'], threshold: 1024 })
   await app.register(statics, { root: pageFolder, wildcard: false })
+  app.get('/api', { schema: { hide: true } }, async (_request, reply) => reply.sendFile('api.html'))
   await app.register(
     async (api) => {
       api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
       await api.register(searchRoutes({ collections, pictures }))
       await api.register(videoRoutes({ collections, pictures }))
+      await api.register(takeawayRoutes({ collections }))
       await api.register(liveRoutes({ collections, indexing, version, current: settingsFrom(open).collection }))
     },
     { prefix: '/api/v1' },
@@ -181,7 +184,7 @@ const listen = async (app: { listen(at: object): Promise<string> }, host: string
 
 const failure = (error: Error & { statusCode?: number }) => {
   if (hasZodFastifySchemaValidationErrors(error)) {
-    return { status: 400, code: 'usage', message: error.message, remedy: 'See /api/v1/openapi.json' }
+    return { status: 400, code: 'usage', message: error.message, remedy: 'See /api' }
   }
   if (error instanceof VidgrepError) {
     return { status: statusOf(error), code: error.code, message: error.message, remedy: error.remedy }
@@ -190,7 +193,7 @@ const failure = (error: Error & { statusCode?: number }) => {
     return { status: 503, code: 'too-slow', message: 'It took too long', remedy: 'Try again when less is going on' }
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
-    return { status: error.statusCode, code: 'request', message: error.message, remedy: 'See /api/v1/openapi.json' }
+    return { status: error.statusCode, code: 'request', message: error.message, remedy: 'See /api' }
   }
   return { status: 500, code: 'internal', message: error.message, remedy: 'This is a bug in vidgrep: please report it' }
 }

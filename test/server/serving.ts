@@ -1,7 +1,7 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll } from 'vitest'
 import { openIndex } from '../../src/index.ts'
 import { type ServeOptions, type Server, serve } from '../../src/server/server.ts'
@@ -15,15 +15,19 @@ export type Served = { readonly folder: string; readonly store: string; readonly
 const folders: string[] = []
 const servers: Server[] = []
 
-/** An index of one carried clip under a hostile name, in a home of its own; gone after the test file. */
-export const makeFootage = async (): Promise<{ folder: string; store: string; video: string }> => {
+/** An index of a carried clip under a hostile name, and of others, in a home of its own; gone after the test file. */
+export const makeFootage = async (
+  others: readonly string[] = [],
+): Promise<{ folder: string; store: string; video: string }> => {
   const folder = await mkdtemp(join(tmpdir(), 'vidgrep-serve-'))
   folders.push(folder)
   process.env.VIDGREP_HOME = folder
   const [store, video] = [join(folder, 'store'), join(folder, hostileName)]
   await copyFile(clip('photos.mp4'), video)
+  const more = others.map((name) => join(folder, name))
+  for (const path of more) await copyFile(clip(basename(path)), path)
   const index = await openIndex({ store, model: 'starter' })
-  for await (const event of index.ingest([video], { detail: 'whole' })) {
+  for await (const event of index.ingest([video, ...more], { detail: 'whole' })) {
     if (event.type === 'video' && event.result.status !== 'complete') throw new Error(event.result.reason)
   }
   await index.close()

@@ -1,21 +1,27 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { Moment, SearchOptions, SearchResult } from '../../index.ts'
+import type { Box, ExamplePicture, Moment, Query, SearchOptions, SearchResult } from '../../index.ts'
 import type { Collections } from '../collections.ts'
 import type { Pictures } from '../pictures.ts'
 import { failures, immutable, requestSignal } from '../reply.ts'
 import {
+  type CurveAnswer,
+  curveAnswerSchema,
+  curveQuerySchema,
   type MomentAnswer,
+  picturePattern,
   type SearchAnswer,
   type SearchOptionsQuery,
+  type SearchQuery,
   searchAnswerSchema,
   searchQuerySchema,
+  similarQuerySchema,
   uploadParamsSchema,
   uploadSchema,
 } from '../schemas.ts'
 
 export type SearchContext = { readonly collections: Collections; readonly pictures: Pictures }
 
-/** Every way to ask: words, pictures, a moment. */
+/** Every way to ask: words, pictures, a moment; and how an answer runs along a video. */
 export const searchRoutes =
   ({ collections, pictures }: SearchContext): FastifyPluginAsyncZod =>
   async (app) => {
@@ -23,7 +29,7 @@ export const searchRoutes =
       '/search',
       {
         schema: {
-          description: 'Find the moments that show what the words say',
+          description: 'Find the moments that show what the words say, or what looks like the pictures',
           querystring: searchQuerySchema,
           response: { 200: searchAnswerSchema, ...failures },
         },
@@ -31,7 +37,50 @@ export const searchRoutes =
       async ({ query }, reply) => {
         const index = await collections.open(query.collection)
         const options = { ...searchOptions(query), signal: requestSignal(reply) }
-        return toSearchAnswer(query, await index.search(query.q, options))
+        return toSearchAnswer(query, await index.search(await asked(query, pictures), options))
+      },
+    )
+
+    app.get(
+      '/moments/similar',
+      {
+        schema: {
+          description: 'Find moments that look like one that is known, or like a part of its picture',
+          querystring: similarQuerySchema,
+          response: { 200: searchAnswerSchema, ...failures },
+        },
+      },
+      async ({ query }, reply) => {
+        const { video, t, box } = query
+        const index = await collections.open(query.collection)
+        const place = { video, t, box: box === undefined ? undefined : boxFrom(box) }
+        const options = { ...searchOptions(query), signal: requestSignal(reply) }
+        return toSearchAnswer(undefined, await index.similar(place, options))
+      },
+    )
+
+    app.get(
+      '/curve',
+      {
+        schema: {
+          description: 'How well each sampled frame of a video fits',
+          querystring: curveQuerySchema,
+          response: { 200: curveAnswerSchema, ...failures },
+        },
+      },
+      async ({ query }, reply): Promise<CurveAnswer> => {
+        const index = await collections.open(query.collection)
+        const options = { ...searchOptions(query), signal: requestSignal(reply) }
+        const found = await index.curve(await asked(query, pictures), query.video, options)
+        return {
+          video: found.video,
+          path: found.path,
+          durationSeconds: found.durationSeconds ?? null,
+          cutoff: found.cutoff ?? null,
+          background: found.background ?? null,
+          points: found.points.map(({ t, until, score }) => ({ t, until, score })),
+          moments: found.moments.map(toMoment),
+        }
       },
     )
 
@@ -59,6 +108,25 @@ export const searchRoutes =
     )
   }
 
+/** What the words and pictures of a request ask for. */
+const asked = async (
+  { q, like, unlike }: Pick<SearchQuery, 'q' | 'like' | 'unlike'>,
+  pictures: Pictures,
+): Promise<Query> => {
+  if (like === undefined && unlike === undefined) return q ?? ''
+  const all = (given: string | string[] | undefined) =>
+    Promise.all([given ?? []].flat().map((each) => pictureFrom(each, pictures)))
+  return { text: q || undefined, like: await all(like), unlike: await all(unlike) }
+}
+
+const pictureFrom = async (text: string, pictures: Pictures): Promise<ExamplePicture> => {
+  const [, id, video, t, box] = picturePattern.exec(text)!
+  if (id !== undefined) return { image: await pictures.kept(id) }
+  return { video: video!, t: Number(t), box: box === undefined ? undefined : boxFrom(box) }
+}
+
+const boxFrom = (text: string): Box => text.split(',').map(Number) as unknown as Box
+
 const searchOptions = (query: SearchOptionsQuery): SearchOptions => ({
   n: query.n,
   likely: query.likely === 'true',
@@ -67,6 +135,11 @@ const searchOptions = (query: SearchOptionsQuery): SearchOptions => ({
   paths: query.path === undefined ? undefined : [query.path].flat(),
   afterSeconds: query.after,
   beforeSeconds: query.before,
+  withinSeconds: query.within,
+  longerSeconds: query.longer,
+  shorterSeconds: query.shorter,
+  recordedAfter: query.since === undefined ? undefined : new Date(query.since),
+  recordedBefore: query.until === undefined ? undefined : new Date(query.until),
 })
 
 const toSearchAnswer = (query: { readonly q?: string } | undefined, found: SearchResult): SearchAnswer => ({
@@ -75,12 +148,14 @@ const toSearchAnswer = (query: { readonly q?: string } | undefined, found: Searc
   collection: found.collection,
   cutoff: found.cutoff ?? null,
   unknown: found.unknown,
+  language: found.language ?? null,
   bestScore: found.bestScore ?? null,
   moments: found.moments.map(toMoment),
 })
 
-const toMoment = ({ likelihood, box, ...moment }: Moment): MomentAnswer => ({
+const toMoment = ({ likelihood, box, parts, ...moment }: Moment): MomentAnswer => ({
   ...moment,
+  parts: parts?.map(({ box, ...part }) => ({ ...part, box: [...box] })),
   likelihood: likelihood ?? null,
   box: [...box],
 })

@@ -8,6 +8,7 @@ import {
   collectionQuerySchema,
   frameParamsSchema,
   frameQuerySchema,
+  scenesAnswerSchema,
   type VideoAnswer,
   videoParamsSchema,
   videoSchema,
@@ -45,6 +46,29 @@ export const videoRoutes =
         },
       },
       async ({ params, query }) => toAnswer(await collections.video(params.id, query.collection)),
+    )
+
+    app.get(
+      '/videos/:id/scenes',
+      {
+        schema: {
+          description: 'Where what the video shows changes',
+          params: videoParamsSchema,
+          querystring: collectionQuerySchema,
+          response: { 200: scenesAnswerSchema, ...failures },
+        },
+      },
+      async ({ params, query }, reply) => {
+        const { video } = await collections.video(params.id, query.collection)
+        const index = await collections.open(query.collection)
+        const found = await index.scenes(video, { signal: requestSignal(reply) })
+        return {
+          video,
+          path: found.path,
+          durationSeconds: found.durationSeconds ?? null,
+          scenes: found.scenes.map(({ from, to, t }) => ({ from, to, t })),
+        }
+      },
     )
 
     app.get(

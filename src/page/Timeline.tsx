@@ -1,0 +1,114 @@
+import { useEffect, useState } from 'preact/hooks'
+import { type CurveAnswer, curveOf, type Moment, scenesOf } from './api.ts'
+import { clock, exactClock, explanation } from './format.ts'
+import { hasQuestion } from './query.ts'
+import { answered, moments, playing, search } from './state.ts'
+
+type TimelineProps = {
+  readonly moment: Moment
+  readonly now: number
+  readonly duration: number
+  readonly range: { readonly from?: number; readonly to?: number }
+  onSeek(seconds: number): void
+}
+
+/** The whole video: how well each second fits the query, the moments, where what is seen changes, and where one is. */
+export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps) => {
+  const curve = useCurve(moment.video)
+  const changes = useScenes(moment.video)
+  const whole = duration || curve?.durationSeconds || 0
+  const place = (seconds: number): string => `${whole > 0 ? Math.min(100, (100 * seconds) / whole) : 0}%`
+  const others = curve?.moments ?? moments.value.filter(({ video }) => video === moment.video)
+  return (
+    <section class="timeline" aria-label="The whole video">
+      <div class="strip">
+        {curve && whole > 0 ? <Heat curve={curve} duration={whole} /> : null}
+        {changes.map((t) => (
+          <span key={t} class="scene" style={{ left: place(t) }} />
+        ))}
+        {range.from !== undefined ? (
+          <span
+            class="cut"
+            style={{ left: place(range.from), width: place(Math.max(0, (range.to ?? now) - range.from)) }}
+          />
+        ) : null}
+        <span class="now" style={{ left: place(now) }} />
+        <input
+          type="range"
+          min="0"
+          max={whole || 1}
+          step="0.04"
+          value={now}
+          aria-label="Place in the video"
+          aria-valuetext={exactClock(now)}
+          onInput={({ currentTarget }) => onSeek(Number(currentTarget.value))}
+        />
+      </div>
+      <div class="peaks">
+        {others.map((other) => (
+          <button
+            key={other.t}
+            type="button"
+            class={`${other.t === moment.t ? 'on' : ''} ${other.likely ? '' : 'weak'}`}
+            style={{ left: place(other.from), width: place(Math.max(0, other.to - other.from)) }}
+            aria-label={`Moment from ${clock(other.from)} to ${clock(other.to)}`}
+            title={`${clock(other.from)}–${clock(other.to)}. ${explanation(other)}`}
+            onClick={() => {
+              playing.value = { ...other, path: moment.path }
+              onSeek(other.t)
+            }}
+          />
+        ))}
+      </div>
+    </section>
+  )
+}
+
+/** Most of the answer's curve, and where likely begins. The height says what the colour does, for who cannot tell them. */
+const Heat = ({ curve, duration }: { curve: CurveAnswer; duration: number }) => {
+  const { points, cutoff } = curve
+  if (points.length === 0) return null
+  const scores = points.map(({ score }) => score)
+  const least = Math.min(curve.background ?? Number.POSITIVE_INFINITY, ...scores)
+  const most = Math.max(...scores, (cutoff ?? least) + 1)
+  const y = (score: number): number => 100 - (96 * (score - least)) / Math.max(1e-6, most - least)
+  const x = (seconds: number): number => (1000 * seconds) / duration
+  // A score stands until the next frame was sampled.
+  const ends = points.map(({ until }, i) => points[i + 1]?.t ?? Math.max(until, duration))
+  const line = points.map(({ t, score }, i) => `L${x(t)} ${y(score)}H${x(ends[i]!)}`).join('')
+  return (
+    <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
+      <path class="heat" d={`M${x(points[0]!.t)} 100${line}V100Z`} />
+      {cutoff === null ? null : <path class="cutoff" d={`M0 ${y(cutoff)}H1000`} />}
+    </svg>
+  )
+}
+
+/** Follows the search that is answered; the old curve stays until the new one is here. */
+const useCurve = (video: string): CurveAnswer | undefined => {
+  const [curve, setCurve] = useState<CurveAnswer | undefined>(undefined)
+  const asked = answered.value
+  useEffect(() => {
+    if (!hasQuestion(asked) || !hasQuestion(search.value)) return setCurve(undefined)
+    const stop = new AbortController()
+    setCurve((now) => (now?.video === video ? now : undefined))
+    curveOf(asked, video, stop.signal).then(setCurve, () => {})
+    return () => stop.abort()
+  }, [asked, video, search.value.q === ''])
+  return curve
+}
+
+/** Where scenes begin. A video without whole frames has none. */
+const useScenes = (video: string): readonly number[] => {
+  const [changes, setChanges] = useState<readonly number[]>([])
+  useEffect(() => {
+    const stop = new AbortController()
+    setChanges([])
+    scenesOf(video, search.value.collection, stop.signal).then(
+      ({ scenes }) => setChanges(scenes.slice(1).map(({ from }) => from)),
+      () => {},
+    )
+    return () => stop.abort()
+  }, [video])
+  return changes
+}
