@@ -10,8 +10,8 @@ export type ProcessRun = {
   readonly peakMB: number | null
 }
 
-/** Time between two looks at the memory in milliseconds: a look costs about 1 ms. */
-const lookEveryMs = 500
+/** Time between two looks at the memory in milliseconds: a look costs some milliseconds. */
+const lookEveryMs = 200
 
 /**
  * Runs a program to its end and measures it.
@@ -43,7 +43,7 @@ export const runProcess = (
   })
 
 /**
- * Resident bytes of a process and all under it; pages that several of them share count more than once. 0 if unknown. A
+ * Bytes of memory of a process and all under it; pages that several of them share count once (PSS). 0 if unknown. A
  * child that has not begun its own program yet is left out: it shows its parent's memory as its own.
  */
 const memoryUnder = (root: number): number => {
@@ -56,7 +56,13 @@ const memoryUnder = (root: number): number => {
   }
   const hasBegun = (pid: number, parent: number): boolean => fileOf(pid, 'cmdline') !== fileOf(parent, 'cmdline')
   const counts = all.filter(({ pid, parent }) => pid === root || (within.has(pid) && hasBegun(pid, parent)))
-  return counts.reduce((sum, { bytes }) => sum + bytes, 0)
+  return counts.reduce((sum, { pid, bytes }) => sum + (sharedOut(pid) ?? bytes), 0)
+}
+
+/** A process's share of the pages that it holds, in bytes. https://docs.kernel.org/filesystems/proc.html */
+const sharedOut = (pid: number): number | undefined => {
+  const kilobytes = fileOf(pid, 'smaps_rollup').match(/^Pss:\s+(\d+)/m)?.[1]
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
 }
 
 /** https://man7.org/linux/man-pages/man5/proc_pid_status.5.html */
@@ -74,7 +80,7 @@ const processes = (): { pid: number; parent: number; bytes: number }[] => {
   }
 }
 
-const fileOf = (pid: string | number, file: 'status' | 'cmdline'): string => {
+const fileOf = (pid: string | number, file: 'status' | 'cmdline' | 'smaps_rollup'): string => {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {

@@ -35,6 +35,7 @@ const benches: readonly Bench[] = [
   { name: 'long-video', words: [...race, '--rounds', '2'] },
   { name: 'memory' },
   { name: 'encoder', words: ['--pictures', '96'] },
+  { name: 'true-sizes', words: ['--python', values.python] },
   { name: 'search' },
   { name: 'store-embedded' },
   { name: 'store-qdrant' },
