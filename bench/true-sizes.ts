@@ -94,7 +94,7 @@ const measure = async (folder: string, home: string): Promise<Row> => {
   const [encoder, loop] = (await interleaved([ofEncoder, ofLoop], 3, (open) => rate(open, model))).map(median)
   const store = join(home, model.name)
   const settings = ['--store', store, '--model', folder]
-  const index = ['index', clip, '--grid', 'whole', '--json', ...settings]
+  const index = ['index', clip, '--detail', 'whole', '--json', ...settings]
   const first = await runVidgrep(index, home, values.program)
   const again = await runVidgrep([...index, '--force'], home, values.program)
   const search = (words: string) => runVidgrep(['search', words, '--json', ...settings], home, values.program)
