@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises'
+import type { OpenIndexOptions } from './collection.ts'
 import { type Encoder, openEncoder } from './encoder/encoder.ts'
 import { findFiles } from './files/find.ts'
 import { type IngestEvent, type IngestTotals, noTotals, sumOf } from './ingest/events.ts'
@@ -6,27 +7,13 @@ import { ingest } from './ingest/ingest.ts'
 import { madeWith, settingsOf } from './ingest/sampling.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { type DeviceChoice, type Settings, settingsFrom } from './settings.ts'
+import { type Settings, settingsFrom } from './settings.ts'
 import { openStore, replaceCollection } from './store/openStore.ts'
 import type { Store, VideoRecord, VideoStatus } from './store/store.ts'
 
-export type ReindexOptions = {
+export type ReindexOptions = Omit<OpenIndexOptions, 'model' | 'onFetch'> & {
   /** Name or folder of the model that takes over. */
   readonly model: string
-  /** Folder of an embedded store or address of a Qdrant server. Default: `VIDGREP_STORE`, `QDRANT_URL`, the data folder. */
-  readonly store?: string
-  /** Default: `VIDGREP_COLLECTION`, else `vidgrep`. */
-  readonly collection?: string
-  /** Key of the Qdrant server. Default: `QDRANT_API_KEY`. */
-  readonly apiKey?: string
-  /** What the model computes on; named, no other is ever taken. Default: `VIDGREP_DEVICE`, else the best that works. */
-  readonly device?: DeviceChoice
-  /** Threads of the encoder. Default: one a core. */
-  readonly threads?: number
-  /** Patches a batch. Default: the model's own, mostly 4, on a CPU; 16 on a GPU. */
-  readonly batchSize?: number
-  /** Called with what a user may want to know: that a model is being prepared for this machine, which takes seconds. */
-  readonly onNotice?: (notice: string) => void
   /** Videos decoded at once. Default: one a core, at most 4. */
   readonly jobs?: number
   /** Switch even if videos are worse off afterwards. */

@@ -1,10 +1,8 @@
 import { VidgrepError } from '../errors.ts'
+import type { ModelInput } from '../patches/views.ts'
 
 /** The model is known, but its files are missing, damaged, described wrongly, or could not be had. */
 export class ModelError extends VidgrepError {}
-
-/** How a picture becomes the model's square input: both edges to the size, or the shortest edge and a centre crop. */
-export type ResizeRule = 'squash' | 'edge-crop'
 
 /**
  * All that has to be known of a CLIP-like model; a model is data, not code. Checked by the schema in manifest.ts.
@@ -27,14 +25,10 @@ export type Model = {
   readonly text: TextTower
 }
 
-export type ImageTower = {
+export type ImageTower = Required<ModelInput> & {
   readonly file: string
   /** The same tower in half precision, for a GPU; where it is on disk. */
   readonly halfFile?: string
-  /** Edge of the square input in pixels. */
-  readonly size: number
-  readonly resize: ResizeRule
-  readonly interpolation: 'bicubic' | 'bilinear'
   /** A channel's value, 0–1, becomes (value − mean) / std; red, green, blue. */
   readonly mean: readonly [number, number, number]
   readonly std: readonly [number, number, number]
