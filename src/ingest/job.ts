@@ -105,6 +105,7 @@ export const recordOf = (
   ...outcome,
   ...(job.info?.durationSeconds === undefined ? {} : { durationSeconds: job.info.durationSeconds }),
   ...(job.info ? { width: job.info.width, height: job.info.height } : {}),
+  ...(job.info?.recordedAt && { recordedAt: job.info.recordedAt }),
   frames: job.frames,
   points,
   model: job.model,

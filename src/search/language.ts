@@ -83,6 +83,9 @@ const weak = new Set(
 /** What only English has: with one of these it is no other language, whatever names are in it. */
 const english = new Set('the of and with an at his her their from by to his near behind under while'.split(' '))
 
+/** So many different words of the lists prove something together, though each of them may be a name's. */
+const enoughWeak = 3
+
 /** Of the words so many must be small ones of the language. */
 const leastShare = 0.2
 
@@ -100,5 +103,6 @@ const guessLanguage = (words: readonly string[]): string | undefined => {
       return { code, known, strong: known.filter((word) => !weak.has(word)).length }
     })
     .sort((a, b) => b.known.length + b.strong - a.known.length - a.strong)
-  return best && best.strong > 0 && best.known.length >= leastShare * words.length ? best.code : undefined
+  const isPlain = best && (best.strong > 0 || new Set(best.known).size >= enoughWeak)
+  return best && isPlain && best.known.length >= leastShare * words.length ? best.code : undefined
 }

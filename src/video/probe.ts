@@ -81,8 +81,8 @@ export const probe = async (path: string, options: ProbeOptions = {}): Promise<V
   const source = clockSource(path, answer, video)
   const clock = source && { ...source, marks: await readClock(source) }
   const stream = describe(path, answer, video, clock, lookOptions)
-  const { durationSeconds, startSeconds, width, height, codec } = stream
-  const info: VideoInfo = { path, durationSeconds, startSeconds, width, height, codec }
+  const { durationSeconds, startSeconds, width, height, codec, recordedAt } = stream
+  const info: VideoInfo = { path, durationSeconds, startSeconds, width, height, codec, recordedAt }
   details.set(info, stream)
   return info
 }
@@ -176,7 +176,7 @@ type Format = {
   readonly format_name?: string
   readonly start_time?: string
   readonly duration?: string
-  readonly tags?: { readonly timecode?: string }
+  readonly tags?: { readonly timecode?: string; readonly [name: string]: string | undefined }
 }
 
 type Answer = {
@@ -217,6 +217,7 @@ const describe = (
     startSeconds: fromStart(start, clockStart),
     ...displaySize(stream, orientation),
     codec: stream.codec_name ?? 'unknown',
+    recordedAt: recordedAt([format, stream, ...streams]),
     index: stream.index,
     lookOptions,
     beginsAnywhere: isBroadcast(format),
@@ -244,6 +245,25 @@ const describe = (
     ),
     otherCodecs: streams.filter(({ index }) => index !== stream.index).flatMap(({ codec_name }) => codec_name ?? []),
   }
+}
+
+/** Apple's tag first: it has the time zone of the place, and stays as it was when the file is exported. */
+const recordingTags = ['com.apple.quicktime.creationdate', 'creation_time', 'DATE_RECORDED'] as const
+
+/** The first digital video cameras. Clocks that were never set begin at 1904 or 1970. */
+const firstRecordingMs = Date.UTC(1990, 0)
+const dayMs = 24 * 3600 * 1000
+
+const recordedAt = (tagged: readonly { readonly tags?: Readonly<Record<string, string | undefined>> }[]) => {
+  for (const name of recordingTags) {
+    for (const { tags } of tagged) {
+      // "+0200" as Apple writes it is "+02:00" in ISO 8601.
+      const written = tags?.[name]?.trim().replace(/([+-]\d\d)(\d\d)$/, '$1:$2')
+      const time = written && /^\d{4}-\d{2}-\d{2}/.test(written) ? Date.parse(written) : Number.NaN
+      if (time >= firstRecordingMs && time <= Date.now() + dayMs) return new Date(time).toISOString()
+    }
+  }
+  return undefined
 }
 
 /** ffprobe rounds the file's start to microseconds; it is that of one of the streams, which say it in ticks. */

@@ -11,6 +11,8 @@ export type VideoInfo = {
   readonly width: number
   readonly height: number
   readonly codec: string
+  /** When it was recorded, ISO 8601 in UTC, where the file says so believably. */
+  readonly recordedAt?: string
 }
 
 /**

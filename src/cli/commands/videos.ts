@@ -27,6 +27,7 @@ const toJson = (record: VideoRecord) => ({
   frames: record.frames,
   points: record.points,
   duration: record.durationSeconds ?? null,
+  recordedAt: record.recordedAt ?? null,
   model: record.model,
   ...(record.reason === undefined ? {} : { reason: record.reason }),
 })
