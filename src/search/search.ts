@@ -188,8 +188,10 @@ export const similar = async (
 }
 
 type Scope = {
-  /** The videos to search and the path to show of each; `undefined`: all videos. */
+  /** The path to show of each video to search; `undefined`: all videos, wherever they lie. */
   readonly paths: ReadonlyMap<string, string> | undefined
+  /** The videos to search; `undefined`: all, so that the store need not look for each of them. */
+  readonly videos: readonly string[] | undefined
   readonly records: readonly VideoRecord[]
   readonly standard: Standard | undefined
 }
@@ -198,12 +200,13 @@ const scopeOf = async (store: Store, options: SearchOptions): Promise<Scope> => 
   const { signal } = options
   if (!hasFilter(options)) {
     const records = await recentRecords(store, { signal })
-    return { paths: undefined, records, standard: standardOf(records) }
+    return { paths: undefined, videos: undefined, records, standard: standardOf(records) }
   }
   const all = await store.records({ signal })
   const paths = (await matchVideos(all, options))!
   const records = all.filter(({ video }) => paths.has(video))
-  return { paths, records, standard: standardOf(records) }
+  const videos = records.length === all.length ? undefined : [...paths.keys()]
+  return { paths, videos, records, standard: standardOf(records) }
 }
 
 /** A moment with what decides whether it is likely. */
@@ -212,12 +215,12 @@ type Judged = FoundMoment & Pick<Moment, 'likelihood' | 'likely' | 'parts'>
 export const find = async (
   store: Store,
   target: Target,
-  { paths, records, standard }: Scope,
+  { videos, records, standard }: Scope,
   cutoff: number | undefined,
   options: SearchOptions,
 ): Promise<{ found: readonly Judged[]; bestScore: number | undefined }> => {
   const { n = searchDefaults.n, afterSeconds, beforeSeconds, signal, likely } = options
-  const filter = { videos: paths && [...paths.keys()], afterSeconds, beforeSeconds }
+  const filter = { videos, afterSeconds, beforeSeconds }
   const common = { store, n, filter, signal, leastScore: options.threshold }
   const isLikely = (score: number) => cutoff === undefined || score >= cutoff
   const likelihoodOf = (score: number) => standard?.likelihood(score)

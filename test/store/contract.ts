@@ -398,6 +398,12 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect(scanned.sort()).toEqual([...ids].sort())
       })
 
+      test('ten thousand videos are searched among as well as one', async () => {
+        const videos = Array.from({ length: 10_000 }, (_, i) => `sha256-${i}-0123456789abcdef0123456789abcdef`)
+        const ids = await foundIds(store, unitVector(1), { limit: 10, filter: { videos: [...videos, 'b'] } })
+        expect(new Set(ids)).toEqual(new Set([points[2]!.id, points[3]!.id]))
+      })
+
       test('the limit counts what the filter leaves', async () => {
         const ids = await foundIds(store, unitVector(1), { limit: 2, filter: { videos: ['b', 'c'] } })
         expect(ids).toHaveLength(2)
