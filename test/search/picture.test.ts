@@ -136,7 +136,12 @@ describe('an example', () => {
   test('finds what looks like it, likely only where it truly does, with no likelihood', async () => {
     const { query, moments } = await search(searched(), { like: [{ video: 'b', t: 7 }] })
     expect(query).toBe('like b@7')
-    expect(moments.slice(0, 2).map(({ video, likely }) => [video, likely]).sort()).toEqual([
+    expect(
+      moments
+        .slice(0, 2)
+        .map(({ video, likely }) => [video, likely])
+        .sort(),
+    ).toEqual([
       ['a', true],
       ['b', true],
     ])
@@ -151,7 +156,12 @@ describe('an example', () => {
       { video: 'c', t: 9 },
     ]
     const without = await search(searched(), { like: [like[0]!], unlike: [like[1]!] })
-    expect(without.moments.slice(0, 2).map(({ video, patch }) => [video, patch]).sort()).toEqual([
+    expect(
+      without.moments
+        .slice(0, 2)
+        .map(({ video, patch }) => [video, patch])
+        .sort(),
+    ).toEqual([
       ['a', 0],
       ['b', 0],
     ])
