@@ -158,5 +158,4 @@ const toMoment = ({ likelihood, box, parts, ...moment }: Moment): MomentAnswer =
   parts: parts?.map(({ box, ...part }) => ({ ...part, box: [...box] })),
   likelihood: likelihood ?? null,
   box: [...box],
-  parts: parts?.map(({ box, ...part }) => ({ ...part, box: [...box] })),
 })
