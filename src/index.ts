@@ -10,6 +10,7 @@ import type { SamplingOptions } from './ingest/sampling.ts'
 import type { WatchEvent, WatchOptions } from './ingest/watch.ts'
 import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
+import type { CopyGroup } from './search/copies.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
 import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
@@ -40,6 +41,7 @@ export type { PlanOptions, Pulled, PulledFile, PullOptions, PullPlan, PullProgre
 export { defaultDetail, details } from './patches/grid.ts'
 export type { Reindexed, ReindexOptions } from './reindex.ts'
 export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
+export type { CopyGroup, SharedPair } from './search/copies.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export {
   type Example,
@@ -96,6 +98,8 @@ export type Videos = {
   remove(paths: readonly string[]): Promise<readonly RemovedPlaces[]>
   /** Forgets files that are gone, and the videos that lie nowhere else. */
   prune(options?: PruneOptions): Promise<readonly string[]>
+  /** Videos that show the same, wholly or in part. */
+  copies(options?: CallOptions): Promise<readonly CopyGroup[]>
   /** Where what a video shows changes; see {@link Scene}. `video`: its path, the end of it, or its fingerprint. */
   scenes(video: string, options?: CallOptions): Promise<Scenes>
   close(): Promise<void>
@@ -228,6 +232,7 @@ const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => 
   video: async (name, options = {}) => (await import('./search/timeline.ts')).videoNamed(existing(), name, options),
   remove: async (paths) => (await import('./ingest/forget.ts')).forget(existing(), paths),
   prune: async (options = {}) => (await import('./ingest/forget.ts')).prune(existing(), options),
+  copies: async (options) => (await import('./search/copies.ts')).copyGroups(await existing().records(options)),
   scenes: async (video, options) => (await import('./search/scenes.ts')).scenes(existing(), video, options),
   close,
 })

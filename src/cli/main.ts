@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   index: async () => (await import('./commands/index.ts')).indexCommand,
   watch: async () => (await import('./commands/watch.ts')).watchCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
+  copies: async () => (await import('./commands/copies.ts')).copiesCommand,
   scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
   similar: async () => (await import('./commands/similar.ts')).similarCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,

@@ -1,10 +1,10 @@
 import type { Encoder } from '../encoder/encoder.ts'
-import { differenceOf, type Thumbnail, thumbnailOf } from '../patches/unchanged.ts'
+import { differenceOf, isFlat, type Thumbnail, thumbnailOf } from '../patches/unchanged.ts'
 import type { PlannedPatch } from '../patches/views.ts'
 import { pointId } from '../store/point.ts'
 import type { Point } from '../store/store.ts'
 import type { Decoded } from './decode.ts'
-import type { Job } from './job.ts'
+import { type Job, noteFlat } from './job.ts'
 
 /** What came of one batch: the points whose spans ended, then what passed by while it was filled. */
 export type Embedded = {
@@ -157,13 +157,16 @@ const openBatch = (encoder: Encoder) => {
       // What is stored was encoded, so a span began here, whatever a comparison would say now.
       const isStored = job.stored.has(id)
       const spans = spansOf(job)
-      if (isStored && !spans.compares) {
+      const isWhole = planned.number === 0
+      if (isStored && !spans.compares && !isWhole) {
         job.known += 1
         return
       }
       const at = begun.length * pictureBytes
       planned.cut(frame, pixels, at)
-      const thumbnail = spans.compares ? thumbnailOf(pixels, at, edge) : undefined
+      const small = spans.compares || isWhole ? thumbnailOf(pixels, at, edge) : undefined
+      if (isWhole) noteFlat(job, t, isFlat(small!))
+      const thumbnail = spans.compares ? small : undefined
       if (!isStored && thumbnail && spans.extend(planned.number, thumbnail, t)) {
         job.unchanged += 1
         return

@@ -8,6 +8,7 @@ import { version } from '../version.ts'
 import { ffmpegVersions } from '../video/ffmpeg.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { type Claims, openClaims } from './claim.ts'
+import { noteCopies } from './copies.ts'
 import { type DecodeContext, type Decoded, decode } from './decode.ts'
 import { encode } from './encode.ts'
 import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
@@ -71,6 +72,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   await catalogue.deletePathless()
   await profiles.addMissing()
   await store.optimize({ signal })
+  await noteCopies(store, { signal })
   yield* vanished(found, catalogue, results)
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null

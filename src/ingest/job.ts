@@ -27,6 +27,10 @@ export type Job = {
   known: number
   /** Patches that looked as they did when they were last encoded. */
   unchanged: number
+  /** From when to when in seconds whole frames are of one colour; `undefined` until the first whole frame. */
+  flat: [number, number][] | undefined
+  /** The last frame was. */
+  isFlat: boolean
   /** The record names another run: nothing more is written. */
   isLost: boolean
   /** The last record is being written: a copy that turns up now has to wait for it. */
@@ -61,6 +65,8 @@ export const newJob = (
   encoded: 0,
   known: 0,
   unchanged: 0,
+  flat: undefined,
+  isFlat: false,
   isLost: false,
   isEnding: false,
   ended: newEnded(),
@@ -74,6 +80,18 @@ const newEnded = (): Ended => {
   // Whether copies wait or not, whoever wrote the record throws the error.
   promise.catch(() => {})
   return { promise, ...ways! }
+}
+
+/** More of them, as flashes make, are taken together with what is between them. */
+const mostFlat = 500
+
+/** Notes whether a whole frame is of one colour. */
+export const noteFlat = (job: Job, timestampSeconds: number, isFlat: boolean): void => {
+  job.flat ??= []
+  const last = job.flat.at(-1)
+  if (isFlat && last && (job.isFlat || job.flat.length === mostFlat)) last[1] = timestampSeconds
+  else if (isFlat) job.flat.push([timestampSeconds, timestampSeconds])
+  job.isFlat = isFlat
 }
 
 /** What a run says of a video. */
@@ -108,6 +126,7 @@ export const recordOf = (
   ...(job.info?.recordedAt && { recordedAt: job.info.recordedAt }),
   frames: job.frames,
   points,
+  ...(job.flat && { flat: job.flat }),
   model: job.model,
   settings: next === 'anew' ? '' : job.settings,
   ...(job.detail && { detail: job.detail }),

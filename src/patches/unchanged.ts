@@ -53,6 +53,23 @@ const average = (
   thumbnail[to + 2] = Math.round(blue / count)
 }
 
+/** Levels (0–255) by which a picture of one colour may vary, as its compression makes it. */
+const flatLevels = 8
+
+/** Whether a patch shows one colour and nothing else: black, white, or a filter's blue. What does looks like any other. */
+export const isFlat = (thumbnail: Thumbnail): boolean => {
+  for (let channel = 0; channel < channels; channel++) {
+    let [sum, squares, count] = [0, 0, 0]
+    for (let i = channel; i < thumbnail.length; i += channels) {
+      sum += thumbnail[i]!
+      squares += thumbnail[i]! ** 2
+      count++
+    }
+    if (squares / count - (sum / count) ** 2 > flatLevels ** 2) return false
+  }
+  return true
+}
+
 /** Edge of the blocks in which something small may change, in pixels of the thumbnail: an eighth of the patch. */
 const blockEdge = 4
 

@@ -76,9 +76,19 @@ export type VideoRecord = {
   readonly tools?: string
   /** Missing until the run that indexed the video has ended. */
   readonly profile?: VideoProfile
+  /** From when to when in seconds its whole frames are of one colour: these are no sign of a copy. */
+  readonly flat?: readonly (readonly [number, number])[]
+  /** What other videos show as well. Missing until the run that indexed the video has ended. */
+  readonly copies?: readonly SharedStretch[]
   /** When it was indexed, ISO 8601. */
   readonly indexedAt: string
 }
+
+/**
+ * A stretch of a video that another one shows too: at `t` here is what is at `t + offsetSeconds` there. That one may
+ * have been removed since.
+ */
+export type SharedStretch = Stretch & { readonly offsetSeconds: number }
 
 /** What is left of a record while its video is being removed: no settings are these, so the video is indexed again. */
 export const beingRemoved = (record: VideoRecord): VideoRecord => ({
@@ -112,7 +122,7 @@ export type PointFilter = {
   readonly outside?: readonly Stretch[]
 }
 
-/** A part of a video, both ends included. Times in seconds from the start of the file. */
+/** A part of a video (a fingerprint), both ends included. Times in seconds from the start of the file. */
 export type Stretch = { readonly video: string; readonly from: number; readonly to: number }
 
 export type SearchOptions = {

@@ -6,6 +6,7 @@ const commands = [
   'index',
   'watch',
   'search',
+  'copies',
   'scenes',
   'videos',
   'remove',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { differenceOf, thumbnailOf } from '../../src/patches/unchanged.ts'
+import { differenceOf, isFlat, thumbnailOf } from '../../src/patches/unchanged.ts'
 
 const size = 224
 
@@ -91,4 +91,20 @@ describe('the difference of two patches', () => {
       { numRuns: 25 },
     )
   })
+})
+
+describe('a patch of one colour', () => {
+  const isFlatPatch = (pixels: Uint8Array): boolean => isFlat(thumbnailOf(pixels, 0, size))
+
+  it.each([
+    ['black', () => 0],
+    ['black with the noise of its compression', noise(12)],
+    ['blue', (_x: number, _y: number, channel: number) => (channel === 2 ? 220 : 30)],
+  ])('is flat: %s', (_, level) => expect(isFlatPatch(patch(level))).toBe(true))
+
+  it.each([
+    ['a scene', scene],
+    ['a title on black', (x: number, y: number) => (Math.abs(y - 112) < 12 && x > 40 && x < 180 ? 255 : 0)],
+    ['a sky from light to dark', (_x: number, y: number) => 100 + y / 4],
+  ])('is not flat: %s', (_, level) => expect(isFlatPatch(patch(level))).toBe(false))
 })
