@@ -198,6 +198,15 @@ export const copiesIn = (records: readonly VideoRecord[]): Copies => {
   return copies
 }
 
+const kept = new WeakMap<readonly VideoRecord[], Copies>()
+
+/** The same, worked out once for the records that a server keeps for some seconds. */
+export const knownCopies = (records: readonly VideoRecord[]): Copies => {
+  const copies = kept.get(records) ?? copiesIn(records)
+  kept.set(records, copies)
+  return copies
+}
+
 /** How far copies' sampled frames may lie beyond a shared stretch, in seconds. */
 const marginSeconds = 1
 

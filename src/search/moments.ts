@@ -6,6 +6,8 @@ export type FoundMoment = Stretch & {
   readonly peak: Hit
   /** Points of the stretch that keep the height of {@link keptHeight}. */
   readonly hits: number
+  /** Where other videos show the same: found no more. */
+  readonly elsewhere?: readonly Stretch[]
 }
 
 export type MomentSearch = CallOptions & {
@@ -19,6 +21,8 @@ export type MomentSearch = CallOptions & {
   /** Moments that score less are left out. @default none */
   readonly leastScore?: number
   readonly filter?: PointFilter
+  /** Where other videos show the same as a stretch: of copies only the best is a moment. @default nowhere */
+  readonly elsewhere?: (stretch: Stretch) => readonly Stretch[]
 }
 
 /** Hits asked for at once for each moment wanted: the article's figure. */
@@ -52,10 +56,10 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
   let found: FoundMoment[] = []
   for (;;) {
     signal?.throwIfAborted()
-    const outside = [...(filter?.outside ?? []), ...found.map(({ video, from, to }) => ({ video, from, to }))]
+    const outside = [...(filter?.outside ?? []), ...found.flatMap(placesOf)]
     const hits = await store.search(vector, { limit, filter: { ...filter, outside }, signal })
     for (;;) {
-      const peaks = nextPeaks(hits, found, n).filter((hit) => scoreOf(hit) >= leastScore)
+      const peaks = nextPeaks(hits, found, search).filter((hit) => scoreOf(hit) >= leastScore)
       if (peaks.length === 0) break
       const grown = await Promise.all(peaks.map((peak) => around(peak, found, search)))
       found = [...found, ...grown].sort((a, b) => b.peak.similarity - a.peak.similarity)
@@ -66,21 +70,40 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
 }
 
 /** The best hits that lie in none of the moments, far enough apart to be looked around at once. */
-const nextPeaks = (hits: readonly Hit[], found: readonly FoundMoment[], n: number): readonly Hit[] => {
+const nextPeaks = (
+  hits: readonly Hit[],
+  found: readonly FoundMoment[],
+  { n, elsewhere }: Pick<MomentSearch, 'n' | 'elsewhere'>,
+): readonly Hit[] => {
   const peaks: Hit[] = []
   const waiting: Hit[] = []
+  const copies: Stretch[] = []
   for (const hit of hits) {
     // What is worse than n moments cannot come among them.
     if (peaks.length + found.filter(({ peak }) => peak.similarity >= hit.similarity).length >= n) break
-    if (found.some((moment) => overlaps(moment, hit))) continue
+    if (found.some((moment) => placesOf(moment).some((place) => overlaps(place, hit)))) continue
     const isNear = ({ video, t, until }: Hit) =>
       video === hit.video && hit.t <= until + 2 * reachSeconds && hit.until >= t - 2 * reachSeconds
     // Of neighbours the best is the peak; only then can be seen which of the others it leaves.
-    if (peaks.some(isNear) || waiting.some(isNear)) waiting.push(hit)
-    else peaks.push(hit)
+    const isCopy = copies.some((copy) => overlaps(copy, hit))
+    if (isCopy || peaks.some(isNear) || waiting.some(isNear)) waiting.push(hit)
+    else {
+      peaks.push(hit)
+      const { video, t, until } = hit
+      copies.push(...(elsewhere?.({ video, from: t - 2 * reachSeconds, to: until + 2 * reachSeconds }) ?? []))
+    }
   }
   return peaks
 }
+
+/** The stretch itself and where other videos show it. */
+const placesOf = ({ video, from, to, elsewhere = [] }: FoundMoment): readonly Stretch[] => [
+  { video, from, to },
+  ...elsewhere,
+]
+
+/** How far a copy's sampled frames may lie beside those of the moment, in seconds. */
+const copyMarginSeconds = 1
 
 const overlaps = (stretch: Stretch, { video, t, until }: Hit): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
@@ -107,7 +130,11 @@ const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentS
   const from = reach(before, isHigh) ?? peak.t
   const to = reach(after, isHigh) ?? peak.until
   const { video } = peak
-  return { video, from, to, peak, hits: high.filter((point) => overlaps({ video, from, to }, point)).length }
+  const stretch = { video, from, to }
+  const elsewhere = search
+    .elsewhere?.(stretch)
+    .map((copy) => ({ ...copy, from: copy.from - copyMarginSeconds, to: copy.to + copyMarginSeconds }))
+  return { ...stretch, peak, hits: high.filter((point) => overlaps(stretch, point)).length, elsewhere }
 }
 
 /** The last of the times, nearest first, that is reached over at most one low one. */

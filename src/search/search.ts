@@ -1,6 +1,7 @@
 import type { OpenCollection } from '../collection.ts'
 import { UsageError } from '../errors.ts'
-import type { Box, CallOptions, Store, VideoRecord } from '../store/store.ts'
+import type { Box, CallOptions, Store, Stretch, VideoRecord } from '../store/store.ts'
+import { elsewhere, knownCopies } from './copies.ts'
 import { type FoundPart, type Rule, scoreTogether } from './frames.ts'
 import { foreignLanguage, languageName } from './language.ts'
 import { recentRecords, type Standard, spreadOf, standardOf } from './likelihood.ts'
@@ -29,6 +30,8 @@ export type SearchOptions = VideoFilter & {
   readonly afterSeconds?: number
   /** Only what begins at or before this time within the video, in seconds. */
   readonly beforeSeconds?: number
+  /** Copies of a moment in other videos are moments of their own. By default they are named in {@link Moment.also}. */
+  readonly copies?: boolean
   /** Called if the query is longer than the model reads: only its beginning counts. */
   readonly onTruncated?: (query: string) => void
   /** Called if the model knows no word of the query. */
@@ -86,9 +89,14 @@ export type Moment = {
   readonly box: Box
   /** Patches of the stretch that fit about as well; of several phrases, frames. */
   readonly hits: number
+  /** Other files that show the same: the same file elsewhere, and copies that were cut, scaled or encoded again. */
+  readonly also?: readonly OtherPlace[]
   /** Of several phrases: each that is wanted, in the query's order. */
   readonly parts?: readonly MomentPart[]
 }
+
+/** Where another file shows the peak of a moment. `t`: seconds from its start. */
+export type OtherPlace = { readonly path: string; readonly video: string; readonly t: number }
 
 /** One phrase of a moment, where it is seen best. */
 export type MomentPart = {
@@ -135,7 +143,7 @@ export const search = async (searched: Searched, query: Query, options: SearchOp
   const { store, scope, cutoff, ...asked } = await prepare(searched, query, options)
   const { found, bestScore } = await find(store, asked.target, scope, cutoff, options)
   const shown = scope.paths ?? (await currentPaths(store, found, options.signal))
-  const moments = found.map((moment, i) => toMoment(moment, i + 1, shown))
+  const moments = found.map((moment, i) => withOthers(toMoment(moment, i + 1, shown), scope, options))
   const { unknown, language } = asked
   const [{ id }, { name }] = [searched.model, store.collection]
   return { query: describeQuery(query), model: id, collection: name, moments, bestScore, cutoff, unknown, language }
@@ -193,6 +201,8 @@ type Scope = {
   /** The videos to search; `undefined`: all, so that the store need not look for each of them. */
   readonly videos: readonly string[] | undefined
   readonly records: readonly VideoRecord[]
+  /** The records of all videos: what is not searched may be a copy. */
+  readonly all: readonly VideoRecord[]
   readonly standard: Standard | undefined
 }
 
@@ -200,13 +210,26 @@ const scopeOf = async (store: Store, options: SearchOptions): Promise<Scope> => 
   const { signal } = options
   if (!hasFilter(options)) {
     const records = await recentRecords(store, { signal })
-    return { paths: undefined, videos: undefined, records, standard: standardOf(records) }
+    return { paths: undefined, videos: undefined, records, all: records, standard: standardOf(records) }
   }
   const all = await store.records({ signal })
   const paths = (await matchVideos(all, options))!
   const records = all.filter(({ video }) => paths.has(video))
   const videos = records.length === all.length ? undefined : [...paths.keys()]
-  return { paths, videos, records, standard: standardOf(records) }
+  return { paths, videos, records, all, standard: standardOf(records) }
+}
+
+/** Adds where else the peak of a moment is to be seen. */
+const withOthers = (moment: Moment, { all }: Scope, { copies, filter }: SearchOptions): Moment => {
+  const { video, path, t } = moment
+  const isTogether = !copies && filter !== 'article'
+  const others = isTogether ? elsewhere(knownCopies(all), { video, from: t, to: t }) : []
+  const at = new Map([[video, t], ...others.map((other) => [other.video, other.from] as const)])
+  const also = all
+    .filter((record) => at.has(record.video))
+    .flatMap(({ video, files }) => files.map((file) => ({ path: file.path, video, t: at.get(video)! })))
+    .filter((place) => place.path !== path)
+  return also.length > 0 ? { ...moment, also } : moment
 }
 
 /** A moment with what decides whether it is likely. */
@@ -215,20 +238,22 @@ type Judged = FoundMoment & Pick<Moment, 'likelihood' | 'likely' | 'parts'>
 export const find = async (
   store: Store,
   target: Target,
-  { videos, records, standard }: Scope,
+  { videos, records, all, standard }: Scope,
   cutoff: number | undefined,
   options: SearchOptions,
 ): Promise<{ found: readonly Judged[]; bestScore: number | undefined }> => {
   const { n = searchDefaults.n, afterSeconds, beforeSeconds, signal, likely } = options
   const filter = { videos, afterSeconds, beforeSeconds }
   const common = { store, n, filter, signal, leastScore: options.threshold }
+  const together = options.copies ? undefined : (stretch: Stretch) => elsewhere(knownCopies(all), stretch)
   const isLikely = (score: number) => cutoff === undefined || score >= cutoff
   const likelihoodOf = (score: number) => standard?.likelihood(score)
 
   if (target.kind === 'phrases') {
     const rules = await rulesOf(target.steps, store, { records, standard }, { signal })
     const { withinSeconds = searchDefaults.withinSeconds } = options
-    const found = await findPhrases({ ...common, rules, withinSeconds })
+    const more = together && knownCopies(all).size > 0 ? 2 * n : n
+    const found = withoutCopies(await findPhrases({ ...common, n: more, rules, withinSeconds }), together).slice(0, n)
     const judged = found.map((moment) => {
       const parts = moment.parts.map(toPart)
       const likely = isLikely(moment.weakestScore)
@@ -253,6 +278,7 @@ export const find = async (
           vector,
           leastScore: least,
           backgroundScore: standard?.background(vector) ?? 0,
+          elsewhere: together,
         })
   // With all left out, what there is at best is still worth knowing.
   const best = found[0]?.peak ?? (await store.search(vector, { limit: 1, filter, signal }))[0]
@@ -263,6 +289,19 @@ export const find = async (
     return { ...moment, likelihood: likelihoodOf(score), likely: isLikely(score) }
   })
   return { found: judged, bestScore }
+}
+
+/** Of moments that show the same in several videos the best. */
+const withoutCopies = <M extends FoundMoment>(
+  moments: readonly M[],
+  together: ((stretch: Stretch) => readonly Stretch[]) | undefined,
+): readonly M[] => {
+  const hidden: Stretch[] = []
+  return moments.filter(({ video, from, to, peak }) => {
+    if (hidden.some((copy) => copy.video === video && copy.from <= peak.t && peak.t <= copy.to)) return false
+    hidden.push(...(together?.({ video, from, to }) ?? []))
+    return true
+  })
 }
 
 /** In the same order otherwise. @param only whether the others are left out */

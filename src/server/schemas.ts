@@ -54,6 +54,11 @@ export const momentSchema = z.object({
     )
     .optional()
     .describe('Of several phrases: where each that is wanted is seen best'),
+  also: z
+    .array(z.object({ path: z.string(), video: z.string(), t: z.number() }))
+    .readonly()
+    .optional()
+    .describe('Other files that show the same'),
 })
 
 const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)

@@ -75,6 +75,28 @@ describe('a search', () => {
     expect(moments[2]!.likelihood).toBeCloseTo(0.5, 1)
   })
 
+  test('names copies with the best of them, and shows others in their places', async () => {
+    const copies = [{ video: 'b', from: 3, to: 6, offsetSeconds: 1 }]
+    await putRecord(
+      store,
+      sampleRecord('a', { files: ['/new/a.mp4', '/again.mp4'].map(place), profile: profile(), copies }),
+    )
+    const { moments } = await ask({ n: 2 })
+    expect(moments).toMatchObject([
+      { video: 'a', rank: 1 },
+      { video: 'c', rank: 2 },
+    ])
+    expect(moments[0]!.also).toEqual([
+      { path: '/again.mp4', video: 'a', t: 5 },
+      { path: '/new/b.mp4', video: 'b', t: 6 },
+    ])
+    expect(moments[1]).not.toHaveProperty('also')
+    expect((await ask({ n: 2, copies: true })).moments.map(({ video }) => video)).toEqual(['a', 'b'])
+    expect((await ask({ n: 2, paths: ['b.mp4'] })).moments).toMatchObject([{ video: 'b', also: [{ t: 5 }, { t: 5 }] }])
+    const together = await ask({ n: 2, filter: 'article', threshold: 0 })
+    expect(together.moments.map(({ video }) => video)).toEqual(['a', 'b'])
+  })
+
   test('is stricter, and leaves out what is weak, when told so', async () => {
     expect((await ask({ strictness: 1 })).moments.map(({ likely }) => likely)).toEqual([true, false, false])
     expect((await ask({ likely: true })).moments).toHaveLength(2)

@@ -72,6 +72,11 @@ export const searchingOptions = {
   'recorded-before': { type: 'string', requiresArg: true, describe: 'Only videos recorded before this day' },
   'indexed-since': { type: 'string', requiresArg: true, describe: 'Only videos indexed on this day or later' },
   aspect: { choices: aspects, requiresArg: true, describe: 'Only videos of this shape' },
+  copies: {
+    type: 'boolean',
+    default: false,
+    describe: 'Show copies of a moment in other videos as moments of their own',
+  },
   pictures: {
     type: 'string',
     requiresArg: true,
@@ -185,6 +190,7 @@ const searchOptions = (args: SearchingArguments, { signal }: Context): SearchOpt
     likely: args.likely,
     strictness: args.strictness,
     threshold: args.threshold,
+    copies: args.copies,
     paths: args.path,
     afterSeconds: seconds(args.after),
     beforeSeconds: seconds(args.before),
@@ -342,10 +348,13 @@ const printRows = (moments: readonly Moment[], from: number, to: number): void =
   const rankWidth = String(moments.length).length
   const spans = moments.map(formatSpan)
   const spanWidth = Math.max(...spans.map(({ length }) => length))
-  for (const [i, { rank, score, path, parts = [] }] of moments.slice(from, to).entries()) {
+  for (const [i, { rank, score, path, parts = [], also = [] }] of moments.slice(from, to).entries()) {
     print(`${String(rank).padStart(rankWidth)}  ${score.toFixed(2)}  ${spans[from + i]!.padEnd(spanWidth)}  ${path}`)
     if (parts.some(({ step }) => step > 0)) {
       for (const { t, text } of parts) print(`${' '.repeat(rankWidth + 9)}${formatTimestamp(t)}  ${text}`)
+    }
+    for (const { t, path } of also) {
+      print(`${' '.repeat(rankWidth + 9)}${`also ${formatTimestamp(t)}`.padEnd(spanWidth)}  ${path}`)
     }
   }
 }
