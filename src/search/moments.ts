@@ -113,9 +113,8 @@ const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentS
   const { backgroundScore, filter } = search
   const afterSeconds = Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY)
   const beforeSeconds = Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY)
-  const neighbours = others.filter(({ video }) => video === peak.video)
-  const outside = neighbours.map(({ video, from, to }) => ({ video, from, to }))
-  const window = { videos: [peak.video], afterSeconds, beforeSeconds, outside }
+  const neighbours = others.flatMap(placesOf).filter(({ video }) => video === peak.video)
+  const window = { videos: [peak.video], afterSeconds, beforeSeconds, outside: neighbours }
   const level = backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
   const points = await allAbove(level, window, search)
   const high = points.filter((point) => scoreOf(point) >= level)
