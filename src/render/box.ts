@@ -7,6 +7,8 @@ export type ShownMoment = {
   readonly rank: number
   /** 100 · cosine similarity; scenes have none. */
   readonly score?: number
+  /** `false`: shown paler than the others. */
+  readonly likely?: boolean
   /** What an export calls it; the query if there is none. */
   readonly name?: string
   readonly path: string

@@ -23,6 +23,8 @@ const margin = 40
 const gutter = 28
 const thumbnail = { width: 400, height: 225 }
 const corner = 6
+/** What is less likely steps back. */
+const weakOpacity = 0.45
 const titleHeight = 92
 const captionHeight = 60
 const cell = { width: thumbnail.width, height: thumbnail.height + captionHeight }
@@ -57,7 +59,7 @@ export const contactSheet = async (
   const width = 2 * margin + Math.max(1, columns) * (cell.width + gutter) - gutter
   const height = margin + titleHeight + Math.max(0, rows * (cell.height + gutter) - gutter) + margin
   checkSize(columns, width, height)
-  const layers = await titleLayers(query, counted(entries.length, of), width)
+  const layers = await titleLayers(query, summary(entries, of), width)
   for (const [i, entry] of entries.entries()) {
     const left = margin + (i % columns) * (cell.width + gutter)
     const top = margin + titleHeight + Math.floor(i / columns) * (cell.height + gutter)
@@ -85,7 +87,11 @@ const checkSize = (columns: number, width: number, height: number): void => {
   }
 }
 
-const counted = (count: number, of: string): string => `${count === 0 ? 'no' : count} ${of}${count === 1 ? '' : 's'}`
+const summary = (entries: readonly SheetEntry[], of: string): string => {
+  const [count, weak] = [entries.length, entries.filter(({ moment }) => moment.likely === false).length]
+  const counted = `${count === 0 ? 'no' : count} ${of}${count === 1 ? '' : 's'}`
+  return weak === 0 ? counted : `${counted}, ${weak === count ? 'none of them likely' : `${weak} less likely`}`
+}
 
 const titleLayers = async (query: string, count: string, width: number): Promise<OverlayOptions[]> => {
   const title = await renderLine(query, styles.title, width - 2 * margin)
@@ -131,7 +137,7 @@ const thumbnailOf = async ({ picture, moment }: SheetEntry): Promise<Buffer> => 
     .composite([{ input: boxed, gravity: 'centre' }])
     .png()
     .toBuffer()
-  const mask = `<svg width="${width}" height="${height}"><rect width="${width}" height="${height}" rx="${corner}"/></svg>`
+  const mask = `<svg width="${width}" height="${height}"><rect width="${width}" height="${height}" rx="${corner}" fill-opacity="${moment.likely === false ? weakOpacity : 1}"/></svg>`
   return sharp(panel)
     .composite([{ input: Buffer.from(mask), blend: 'dest-in' }])
     .png()

@@ -76,6 +76,21 @@ describe('a contact sheet', () => {
     }
   })
 
+  test('shows what is less likely paler, and says how many are', async () => {
+    const [likely, weak] = [entry(5), entry(5, { likely: false })]
+    const sheet = await contactSheet('a red car', [...entries(4), likely, entry(6)])
+    const changed = await contactSheet('a red car', [...entries(4), weak, entry(6)])
+    const { left, top, bottom } = await difference(sheet, changed)
+    // From the line below the title to the end of the thumbnail.
+    expect(left).toBeLessThan(466)
+    expect(top).toBeLessThan(40 + 92)
+    expect(bottom).toBe(445 + 225 - 1)
+    const { data, info } = await sharp(changed).raw().toBuffer({ resolveWithObject: true })
+    const grey = (x: number, y: number) => data[(y * info.width + x) * 3]!
+    expect(grey(468 + 300, 445 + 180)).toBeLessThan(130)
+    expect(grey(40 + 300, 445 + 180)).toBeGreaterThan(190)
+  })
+
   test('has the query as its title', async () => {
     const { top, bottom } = await difference(
       await contactSheet('a red car', entries(3)),
