@@ -61,10 +61,16 @@ export async function* wholeFrames(
   record: VideoRecord,
   { signal }: CallOptions,
 ): AsyncGenerator<Point, void> {
-  for (const { from, to } of windowsOf(record)) {
-    const points: Point[] = []
-    const filter = { videos: [record.video], patch: 0, afterSeconds: from, beforeSeconds: to }
-    for await (const point of store.scan(filter, { signal })) if (point.t >= from && point.t < to) points.push(point)
-    yield* points.sort((a, b) => a.t - b.t)
+  // At the first level, a model that cuts the sides off has squares of the full height instead.
+  for (const patch of record.detail === 'whole' ? [0, 1] : [0]) {
+    let isThere = false
+    for (const { from, to } of windowsOf(record)) {
+      const points: Point[] = []
+      const filter = { videos: [record.video], patch, afterSeconds: from, beforeSeconds: to }
+      for await (const point of store.scan(filter, { signal })) if (point.t >= from && point.t < to) points.push(point)
+      yield* points.sort((a, b) => a.t - b.t)
+      isThere ||= points.length > 0
+    }
+    if (isThere) return
   }
 }

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { scenes } from '../../src/search/scenes.ts'
 import { pointId } from '../../src/store/point.ts'
+import type { Detail } from '../../src/store/store.ts'
 import { putRecord, samplePoint, sampleRecord, unitVector } from '../store/samples.ts'
 import { arrayStore } from './array-store.ts'
 
 /** A video of one frame a second; each letter is something else to see, in lower case a little different. */
-const stored = async (frames: string, patch = 0) => {
+const stored = async (frames: string, patch = 0, detail?: Detail) => {
   const store = arrayStore(24)
   for (const [t, letter] of [...frames].entries()) {
     if (letter === '_') continue
@@ -18,7 +19,7 @@ const stored = async (frames: string, patch = 0) => {
       samplePoint(0, { id: pointId('v', 'm', t, patch), video: 'v', t, until: t + gap, patch, vector }),
     ])
   }
-  await putRecord(store, sampleRecord('v', { frames: frames.length, durationSeconds: frames.length }))
+  await putRecord(store, sampleRecord('v', { frames: frames.length, durationSeconds: frames.length, detail }))
   return store
 }
 const starts = async (frames: string) => (await scenes(await stored(frames), 'v')).scenes.map(({ from }) => from)
@@ -43,6 +44,11 @@ test('scenes follow each other without a gap, and each has a frame of its own th
     { number: 2, from: 5, to: 10, t: 7.5 },
     { number: 3, from: 10, to: 700, t: 355 },
   ])
+})
+
+test('the first square stands for the frame where the model cuts its sides off and no more is stored', async () => {
+  const found = await scenes(await stored('aaaaabbbbb', 1, 'whole'), 'v')
+  expect(found.scenes.map(({ from }) => from)).toEqual([0, 5])
 })
 
 test('a video without whole frames is an error that says what to do', async () => {
