@@ -10,9 +10,8 @@ import { Timeline } from './Timeline.tsx'
 /** What the keys do to the player; `undefined` while none is open. */
 export let controls: { seek(by: number): void; toggle(): void; markIn(): void; markOut(): void } | undefined
 
-/** How much of a file that the browser cannot play is made playable at once, and how much of it before the moment. */
+/** How much of a file that the browser cannot play is made playable at once: from where it is wanted, as it cannot be sought in before it is all there. */
 const previewSeconds = 60
-const leadSeconds = 5
 
 /** The file itself; a stretch of it made over for the browser; a picture, where neither plays; or why there is nothing. */
 type Source =
@@ -34,7 +33,7 @@ export const Player = ({ moment }: { moment: Moment }) => {
   const seekTo = (seconds: number): void => {
     const at = Math.max(0, duration > 0 ? Math.min(seconds, duration) : seconds)
     const isOutside = source.kind === 'preview' && (at < source.from || at >= source.from + previewSeconds)
-    if (isOutside) setSource({ kind: 'preview', from: Math.max(0, at - leadSeconds) })
+    if (isOutside) setSource({ kind: 'preview', from: at })
     else if (element.current && element.current.readyState > 0) element.current.currentTime = at - offset
     setNow(at)
   }
@@ -48,7 +47,7 @@ export const Player = ({ moment }: { moment: Moment }) => {
   const doesNotPlay = async (): Promise<void> => {
     const away = await whyAway(moment.video)
     if (away) setSource({ kind: 'gone', message: away.message, remedy: away.remedy })
-    else if (source.kind === 'file') setSource({ kind: 'preview', from: Math.max(0, now - leadSeconds) })
+    else if (source.kind === 'file') setSource({ kind: 'preview', from: now })
     else setSource({ kind: 'picture' })
   }
 
@@ -111,7 +110,7 @@ export const Player = ({ moment }: { moment: Moment }) => {
           playsInline
           preload="auto"
           onLoadedMetadata={({ currentTarget }) => {
-            currentTarget.currentTime = now - offset
+            if (now > offset) currentTarget.currentTime = now - offset
           }}
           onTimeUpdate={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
           onSeeked={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
