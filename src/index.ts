@@ -12,6 +12,7 @@ import type { Model } from './models/model.ts'
 import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { CopyGroup } from './search/copies.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
+import type { Explanation } from './search/explain.ts'
 import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
 import type { SearchOptions, SearchResult, SimilarOptions } from './search/search.ts'
@@ -43,6 +44,7 @@ export type { Reindexed, ReindexOptions } from './reindex.ts'
 export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
 export type { CopyGroup, SharedPair } from './search/copies.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
+export type { Explanation, Verdict } from './search/explain.ts'
 export {
   type Example,
   type Picture as ExamplePicture,
@@ -114,6 +116,12 @@ export type Index = Videos & {
   ingest(paths: readonly string[], options?: IndexOptions): AsyncGenerator<IngestEvent, void>
   /** Keeps the collection up to date with files and folders until its signal is aborted; see {@link WatchEvent}. */
   watch(paths: readonly string[], options: WatchIndexOptions): AsyncGenerator<WatchEvent, void>
+  /** How well a place (video as in {@link Index.curve}, `t` in seconds) fits a query, and what keeps it out of a search. */
+  explain(
+    query: Query,
+    place: { readonly video: string; readonly t: number },
+    options?: SearchOptions,
+  ): Promise<Explanation>
   /** How well every sampled frame of a video fits a query. `video`: its path, the end of it, or its fingerprint. */
   curve(query: Query, video: string, options?: CurveOptions): Promise<Curve>
   /**
@@ -191,6 +199,10 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     search: async (query, options) => {
       const { search } = await import('./search/search.ts')
       return search(collection, query, options)
+    },
+    explain: async (query, place, options) => {
+      const { explain } = await import('./search/explain.ts')
+      return explain(collection, query, place, options)
     },
     curve: async (query, video, options) => {
       const { curve } = await import('./search/curve.ts')

@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   index: async () => (await import('./commands/index.ts')).indexCommand,
   watch: async () => (await import('./commands/watch.ts')).watchCommand,
   search: async () => (await import('./commands/search.ts')).searchCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
   copies: async () => (await import('./commands/copies.ts')).copiesCommand,
   scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
   similar: async () => (await import('./commands/similar.ts')).similarCommand,
@@ -92,7 +93,7 @@ const lists: ReadonlySet<string> = new Set([
   'watch',
 ])
 
-const positionals: ReadonlySet<string> = new Set(['paths', 'video', 'time', 'from', 'to', 'name', 'folder'])
+const positionals: ReadonlySet<string> = new Set(['paths', 'place', 'video', 'time', 'from', 'to', 'name', 'folder'])
 
 /** What nobody asks for: a number that is none (NaN), an option given twice (a list), a value without a letter. */
 const expectSense = (args: Readonly<Record<string, unknown>>): true => {

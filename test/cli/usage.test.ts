@@ -6,6 +6,7 @@ const commands = [
   'index',
   'watch',
   'search',
+  'explain',
   'copies',
   'scenes',
   'videos',

@@ -4,6 +4,7 @@ import { type Encoder, openEncoder } from '../../src/encoder/encoder.ts'
 import { UsageError } from '../../src/errors.ts'
 import { loadModel } from '../../src/models/load.ts'
 import type { Model } from '../../src/models/model.ts'
+import { explain } from '../../src/search/explain.ts'
 import { type Searched, type SearchOptions, search } from '../../src/search/search.ts'
 import { quantised } from '../../src/store/profile.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -95,6 +96,29 @@ describe('a search', () => {
     expect((await ask({ n: 2, paths: ['b.mp4'] })).moments).toMatchObject([{ video: 'b', also: [{ t: 5 }, { t: 5 }] }])
     const together = await ask({ n: 2, filter: 'article', threshold: 0 })
     expect(together.moments.map(({ video }) => video)).toEqual(['a', 'b'])
+  })
+
+  test('is explained for a place: how well it fits, its rank, and what keeps it out', async () => {
+    const why = (video: string, t: number, options?: SearchOptions) => explain(searched, words, { video, t }, options)
+    const { box, patch } = point('a', 5, 60)
+    expect(await why('a', 5)).toEqual({
+      ...{ query: words, path: '/new/a.mp4', video: 'a', t: 5, verdict: 'shown', rank: 1, likelihood: 1 },
+      best: { t: 5, until: 5, patch, box },
+      score: expect.closeTo(60, 3),
+      cutoff: expect.closeTo(30, 0),
+      moment: expect.objectContaining({ video: 'a', rank: 1 }),
+    })
+    expect(await why('c', 7)).toMatchObject({ verdict: 'weak', rank: 3, score: expect.closeTo(20, 3) })
+    expect(await why('b', 6, { n: 1 })).toMatchObject({ verdict: 'ranked-lower', rank: 2 })
+    expect(await why('b', 6, { paths: ['a.mp4'] })).toMatchObject({ verdict: 'filtered', moment: undefined })
+    expect(await why('a', 6.5)).toMatchObject({ verdict: 'not-sampled', best: { t: 5 } })
+    expect(await why('a', 500)).toMatchObject({ verdict: 'not-sampled', best: undefined, score: undefined })
+    const copies = [{ video: 'b', from: 3, to: 6, offsetSeconds: 1 }]
+    await putRecord(store, sampleRecord('a', { files: [place('/new/a.mp4')], profile: profile(), copies }))
+    expect(await why('b', 6, { paths: ['*.mp4'] })).toMatchObject({ verdict: 'copy', moment: { video: 'a' } })
+    await expect(why('a', 5).then(() => explain(searched, '"a" + "b"', { video: 'a', t: 5 }))).rejects.toThrow(
+      'one phrase',
+    )
   })
 
   test('is stricter, and leaves out what is weak, when told so', async () => {
