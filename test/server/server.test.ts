@@ -75,6 +75,12 @@ describe('answers', () => {
       '/api/v1/search': '/api/v1/search?q=a+cup+of+coffee',
       '/api/v1/videos': '/api/v1/videos',
       '/api/v1/videos/{id}': `/api/v1/videos/${id}`,
+      '/api/v1/videos/{id}/scenes': `/api/v1/videos/${id}/scenes`,
+      '/api/v1/moments/similar': `/api/v1/moments/similar?video=${id}&t=5&box=0,0,0.5,0.5`,
+      '/api/v1/curve': `/api/v1/curve?q=%22a+cup%22+%2B+%22coffee%22&video=${id}`,
+      '/api/v1/collections': '/api/v1/collections',
+      '/api/v1/indexing': '/api/v1/indexing',
+      '/api/v1/folders': '/api/v1/folders',
     }
     for (const [route, path] of Object.entries(answers)) {
       expect(described(route).safeParse(await askJson(server, path)), route).toMatchObject({ success: true })
