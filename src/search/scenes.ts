@@ -112,12 +112,11 @@ const cosine = (a: Float32Array, b: Float32Array): number => {
   return dot / Math.sqrt(aa * bb || 1)
 }
 
-/** Whether a scene begins here: nowhere within three frames is the likeness lower, of equals the first counts. */
+/** Whether a scene begins here: nowhere within two frames is the likeness lower, of equals the first counts. */
 const isChange = (spans: readonly Span[], i: number, step: number): boolean => {
   const { t, likeness } = spans[i]!
   if (likeness >= leastLikeness) return false
-  const isNear = (span: Span | undefined): span is Span =>
-    span !== undefined && Math.abs(span.t - t) < (framesCompared + 0.5) * step
+  const isNear = (span: Span | undefined): span is Span => span !== undefined && Math.abs(span.t - t) < 2.5 * step
   for (let at = i - 1; isNear(spans[at]); at--) if (spans[at]!.likeness <= likeness) return false
   for (let at = i + 1; isNear(spans[at]); at++) if (spans[at]!.likeness < likeness) return false
   return true
