@@ -145,17 +145,19 @@ const pictures = async (index: Index, files: readonly string[], pairs: readonly 
 const feedback = async (index: Index, files: readonly string[]) => {
   const { queries } = await clipsIn(positionals[0] ?? carriedClips)
   const ranks: number[][] = [[], [], [], []]
+  const seen = new Map<string, SearchResult>()
   for (const { text, file } of queries) {
     const target = files.find((path) => basename(path) === file)!
     const { durationSeconds = 2 } = await probe(target)
-    const all = await index.similar({ video: target, t: Math.floor(durationSeconds / 2) }, { n: 500 })
+    const all = seen.get(file) ?? (await index.similar({ video: target, t: durationSeconds / 2 }, { n: 40 }))
+    seen.set(file, all)
     // How alike the user finds what is shown.
     const alike = (path: string) =>
       Math.max(...all.moments.filter((m) => m.path === path).map(({ score }) => score), -1)
     let query: Query = text
     const [like, unlike]: [ExamplePicture[], ExamplePicture[]] = [[], []]
     for (const round of ranks) {
-      const { moments } = await index.search(query, { n: 60 })
+      const { moments } = await index.search(query, { n: 24 })
       round.push(rankIn([...new Set(moments.map(({ path }) => basename(path)))], file))
       const shown = moments.filter(({ path }) => basename(path) !== file).slice(0, 6)
       const order = shown.toSorted((a, b) => alike(b.path) - alike(a.path))

@@ -52,7 +52,8 @@ const program = async (words: readonly string[], context: Context): Promise<Exit
     .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-positional-numbers': false })
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(explained(message, words, loaded), { remedy })
+      // The parser's own errors have this name; any other comes from a command.
+      throw error && error.name !== 'YError' ? error : new UsageError(explained(message, words, loaded), { remedy })
     })
   for (const command of loaded) {
     command.add(parser, context, (code) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { frames } from '../../src/video/frames.ts'
 import { probe } from '../../src/video/probe.ts'
 import { frame } from '../../src/video/still.ts'
-import { collect, colorAt, difference, h264, makeClip, useFolder } from './makeClip.ts'
+import { collect, colorAt, difference, h264, makeClip, testPicture, useFolder } from './makeClip.ts'
 
 const inFolder = useFolder()
 
@@ -85,5 +85,25 @@ describe('a transport stream whose picture begins late', () => {
     const found = await collect(frames(file, { everySeconds: 1, views: [info], info }))
     expect(found.map(({ timestampSeconds }) => Math.round(timestampSeconds))).toEqual([14, 15, 16])
     expect(await frame(file, found[1]!.timestampSeconds)).toEqual(found[1]!.views[0])
+  })
+})
+
+describe('the time of a recording', () => {
+  test.each([
+    ['in UTC', { creation_time: '2024-06-01T12:30:00.000000Z' }, '2024-06-01T12:30:00.000Z'],
+    ['never set: 1904', { creation_time: '1904-01-01T00:00:00.000000Z' }, undefined],
+    ['never set: 1970', { creation_time: '1970-01-01T00:00:00.000000Z' }, undefined],
+    ['in the future', { creation_time: '2100-01-01T00:00:00.000000Z' }, undefined],
+    [
+      'with its time zone, as Apple writes it',
+      { 'com.apple.quicktime.creationdate': '2023-05-06T07:08:09+0200', creation_time: '2024-06-01T12:30:00.000000Z' },
+      '2023-05-06T05:08:09.000Z',
+    ],
+    ['not said', {}, undefined],
+  ])('is read where the file says it believably: %s', async (name, tags, expected) => {
+    const metadata = Object.entries(tags).flatMap(([tag, value]) => ['-metadata', `${tag}=${value}`])
+    const keys = ['-movflags', 'use_metadata_tags']
+    const file = await makeClip(inFolder(`${name.slice(0, 9)}.mp4`), ...testPicture(0.2), ...h264, ...metadata, ...keys)
+    expect((await probe(file)).recordedAt).toBe(expected)
   })
 })

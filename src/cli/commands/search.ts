@@ -106,10 +106,10 @@ export const searchCommand = defineCommand({
   command: 'search [query..]',
   describe: 'Find the moments that show what you describe',
   options: {
+    // As an array it would not take the dash.
     image: {
       type: 'string',
-      array: true,
-      nargs: 1,
+      requiresArg: true,
       describe: 'Something that looks like this picture; - reads it from standard input',
     },
     within: {
@@ -161,10 +161,10 @@ export const searchCommand = defineCommand({
       .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet')
       .example('$0 search "a red car" --curve a.mp4 -o a.png', 'all along one video'),
   run: async (args, context) => {
-    const { query, image = [], like = [], unlike = [], filter, gap, within, language } = args
+    const { query, image, like = [], unlike = [], filter, gap, within, language } = args
     hintAtQuotes(query)
     const text = query.join(' ')
-    const images = await Promise.all(image.map(pictureFrom))
+    const images = await Promise.all([image ?? []].flat().map(pictureFrom))
     const liked = [...images, ...like.map(placeOrPicture)]
     const asked = liked.length + unlike.length > 0 ? { text, like: liked, unlike: unlike.map(placeOrPicture) } : text
     const withinSeconds = within === undefined ? undefined : parseTimestamp(within)
@@ -332,9 +332,11 @@ const toJson = ({ query, model, collection, cutoff, unknown, language, bestScore
 const printMoments = (found: SearchResult): void => {
   const { moments, bestScore, cutoff } = found
   const weak = moments.filter(({ likely }) => !likely)
+  // How likely pictures are to be alike is not known.
+  const weakWords = weak.some(({ likelihood }) => likelihood !== undefined) ? 'Weak, no better than chance:' : 'Weak:'
   printRows(moments, 0, moments.length - weak.length)
   if (weak.length > 0) {
-    warn(weak.length === moments.length ? 'Nothing here looks like that; nearest:' : 'Weak, no better than chance:')
+    warn(weak.length === moments.length ? 'Nothing here looks like that; nearest:' : weakWords)
     printRows(moments, moments.length - weak.length, moments.length)
   }
   if (bestScore === undefined) warn('Nothing to search: no point of the collection matches these filters.')
