@@ -140,7 +140,7 @@ const pictures = async (index: Index, files: readonly string[], pairs: readonly 
 
 /**
  * A user who looks for one clip and was shown others: each round likes what looks most like it among six, dislikes what
- * looks least like it, and asks again.
+ * looks least like it, and asks again. The clip's rank is that among the clips without a verdict.
  */
 const feedback = async (index: Index, files: readonly string[]) => {
   const { queries } = await clipsIn(positionals[0] ?? carriedClips)
@@ -156,14 +156,17 @@ const feedback = async (index: Index, files: readonly string[]) => {
       Math.max(...all.moments.filter((m) => m.path === path).map(({ score }) => score), -1)
     let query: Query = text
     const [like, unlike]: [ExamplePicture[], ExamplePicture[]] = [[], []]
+    const judged = new Set<string>()
     for (const round of ranks) {
-      const { moments } = await index.search(query, { n: 24 })
+      const found = await index.search(query, { n: 60 })
+      const moments = found.moments.filter(({ path }) => !judged.has(path))
       round.push(rankIn([...new Set(moments.map(({ path }) => basename(path)))], file))
       const shown = moments.filter(({ path }) => basename(path) !== file).slice(0, 6)
       const order = shown.toSorted((a, b) => alike(b.path) - alike(a.path))
       if (order[0]) like.push({ video: order[0].video, t: order[0].t, box: order[0].box })
       const worst = order.at(-1)
       if (worst) unlike.push({ video: worst.video, t: worst.t, box: worst.box })
+      for (const moment of [order[0], worst]) if (moment) judged.add(moment.path)
       query = { text, like: [...like], unlike: [...unlike] }
     }
   }

@@ -76,11 +76,14 @@ const encodeSteps = async (steps: readonly Step[], context: ResolveContext): Pro
 /** "a dog, a cat and a beach" */
 const listed = (texts: readonly string[]): string => `${texts.slice(0, -1).join(', ')} and ${texts.at(-1)}`
 
-/** How much all dislikes together take away, where the likes count 1. */
+/** How much all dislikes together take away, where likes and words together count 1. */
 const dislikes = 0.5
 
+/** Pictures each of words: what words score differs far less from patch to patch than what pictures do. */
+const picturesOfWords = 4
+
 /**
- * Rocchio's rule: the mean of what is liked, less a fraction of the mean of what is not.
+ * Rocchio's rule: the mean of what is liked, words counting several times, less a fraction of the mean of what is not.
  *
  * Source: Manning, Raghavan, Schütze, Introduction to Information Retrieval, 9.1.1.
  */
@@ -94,7 +97,7 @@ const resolveExample = async (example: Example, context: ResolveContext): Promis
   const unlikes = await pictures(unlike)
   const texts = (kind: 'wanted' | 'unwanted') => steps.flatMap((step) => step[kind]).map(({ vector }) => vector)
   const words = steps.length > 0 ? unit(sum(texts('wanted'))) : undefined
-  const wanted = mean([...likes, ...(words ? [words] : [])])
+  const wanted = mean([...likes, ...(words ? Array<Float32Array>(picturesOfWords).fill(words) : [])])
   const unwanted = [...unlikes, ...texts('unwanted')]
   const vector = unwanted.length > 0 ? mean(unwanted).map((x, i) => wanted[i]! - dislikes * x) : wanted
   return { kind: 'example', vector: unit(vector), likes, words }
