@@ -13,9 +13,10 @@ import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { CopyGroup } from './search/copies.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
 import type { Explanation } from './search/explain.ts'
+import type { SearchOptions, SimilarOptions } from './search/options.ts'
 import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
-import type { SearchOptions, SearchResult, SimilarOptions } from './search/search.ts'
+import type { SearchResult } from './search/search.ts'
 import type { FoundVideo } from './search/timeline.ts'
 import { type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
@@ -45,6 +46,8 @@ export type { ClipOptions, WrittenClip } from './render/clipFiles.ts'
 export type { CopyGroup, SharedPair } from './search/copies.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export type { Explanation, Verdict } from './search/explain.ts'
+export type { Moment, MomentPart } from './search/find.ts'
+export { type SearchOptions, type SimilarOptions, searchDefaults, searchFilters } from './search/options.ts'
 export {
   type Example,
   type Picture as ExamplePicture,
@@ -53,15 +56,7 @@ export {
   type VideoPlace,
 } from './search/query.ts'
 export type { Scene, Scenes } from './search/scenes.ts'
-export {
-  type Moment,
-  type MomentPart,
-  type SearchOptions,
-  type SearchResult,
-  type SimilarOptions,
-  searchDefaults,
-  searchFilters,
-} from './search/search.ts'
+export type { SearchResult } from './search/search.ts'
 export { type Aspect, aspects, type VideoFilter } from './search/videos.ts'
 export {
   type Device,

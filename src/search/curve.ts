@@ -1,8 +1,10 @@
 import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
+import { find, type Moment, rulesOf, toMoment } from './find.ts'
 import { type Rule, readFrames } from './frames.ts'
+import type { SearchOptions } from './options.ts'
 import { describeQuery, type Query } from './query.ts'
-import { find, type Moment, prepare, rulesOf, type Searched, type SearchOptions, toMoment } from './search.ts'
+import { prepare, type Searched } from './search.ts'
 import { videoNamed, type Window, windowsOf } from './timeline.ts'
 
 export type CurveOptions = Omit<SearchOptions, 'filter' | 'gapSeconds'>

@@ -1,17 +1,11 @@
 import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
+import type { Moment } from './find.ts'
 import { scoreOf } from './moments.ts'
+import { type SearchOptions, searchDefaults } from './options.ts'
 import type { Query } from './query.ts'
-import {
-  type Moment,
-  type Prepared,
-  prepare,
-  type Searched,
-  type SearchOptions,
-  search,
-  searchDefaults,
-} from './search.ts'
+import { type Prepared, prepare, type Searched, search } from './search.ts'
 import { videoNamed } from './timeline.ts'
 
 /** Why a search does not show a place as a moment of its own, or that it does. */

@@ -11,17 +11,30 @@ export type Standard = {
   scoreAt(likelihood: number): number
 }
 
+const standards = new WeakMap<readonly VideoRecord[], { readonly standard: Standard | undefined }>()
+
 /**
+ * Worked out once for the records that a server keeps for some seconds: there may be fifty thousand.
+ *
  * @param records of the videos searched
  * @returns `undefined` if none of them has a profile yet
  */
 export const standardOf = (records: readonly VideoRecord[]): Standard | undefined => {
+  const known = standards.get(records) ?? { standard: standardIn(records) }
+  standards.set(records, known)
+  return known.standard
+}
+
+const standardIn = (records: readonly VideoRecord[]): Standard | undefined => {
   const profiles = records.flatMap(({ profile }) => (profile ? [profile] : []))
-  if (profiles.length === 0) return undefined
-  const means = profiles.map(({ mean }) => restored(mean))
-  const mean = means[0]!.map((_, i) => means.reduce((sum, each) => sum + each[i]!, 0) / means.length)
-  const captions = profiles.map((profile) => restored(profile.captions))
-  const best = captions[0]!.map((_, i) => captions.reduce((most, each) => Math.max(most, each[i]!), -1))
+  const [first] = profiles
+  if (!first) return undefined
+  const mean = new Float64Array(restored(first.mean).length)
+  const best = new Float32Array(restored(first.captions).length).fill(-1)
+  for (const profile of profiles) {
+    for (const [i, x] of restored(profile.mean).entries()) mean[i]! += x / profiles.length
+    for (const [i, cosine] of restored(profile.captions).entries()) best[i] = Math.max(best[i]!, cosine)
+  }
   const scores = best.map((cosine) => 100 * cosine).sort()
   return {
     background: (vector) => 100 * vector.reduce((sum, x, i) => sum + x * mean[i]!, 0),
