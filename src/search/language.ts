@@ -73,7 +73,7 @@ const smallWords: Readonly<Record<string, string>> = {
 
 const wordLists = Object.entries(smallWords).map(([code, words]) => [code, new Set(words.split(' '))] as const)
 
-/** Words of the lists that stand in English text as well, in itself or in names: they prove nothing alone. */
+/** Words of the lists that stand in English text as well, in itself or in names: they prove nothing alone, nor do plain letters. */
 const weak = new Set(
   'a am an as at auf bez bir con da dan das de del dem den der des di die do dos el em en ett for gli het i il im in is la las le les lo los met na o od om on op os par per po pod por pro que sans se sin som son sous sur un una und uma uno van ve von z zum'.split(
     ' ',
@@ -100,7 +100,7 @@ const guessLanguage = (words: readonly string[]): string | undefined => {
   const [best] = wordLists
     .map(([code, list]) => {
       const known = words.filter((word) => list.has(word))
-      return { code, known, strong: known.filter((word) => !weak.has(word)).length }
+      return { code, known, strong: known.filter((word) => !weak.has(word) && !/^[a-z]$/.test(word)).length }
     })
     .sort((a, b) => b.known.length + b.strong - a.known.length - a.strong)
   const isPlain = best && (best.strong > 0 || new Set(best.known).size >= enoughWeak)

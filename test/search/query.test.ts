@@ -109,7 +109,16 @@ describe('the language of a query', () => {
   test('is not guessed for English words, whatever names are in them', async () => {
     const file = new URL('../../models/captions.txt', import.meta.url)
     const captions = (await readFile(file, 'utf8')).trim().split('\n')
-    const names = ['la la land', 'El Niño damage', 'Rio de Janeiro', 'Los Angeles skyline', 'van Gogh painting', 'café']
+    const names = [
+      'la la land',
+      'El Niño damage',
+      'Rio de Janeiro',
+      'Los Angeles skyline',
+      'van Gogh painting',
+      'café',
+      'w 12345',
+      'plan z',
+    ]
     for (const query of [...captions, ...names])
       expect([query, foreignLanguage(query, english)]).toEqual([query, undefined])
   })
