@@ -72,7 +72,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   await catalogue.deletePathless()
   await profiles.addMissing()
   await store.optimize({ signal })
-  await noteCopies(store, { signal })
+  await noteCopies(store, encoder.model, { signal })
   yield* vanished(found, catalogue, results)
   const seconds = (performance.now() - startedMs) / 1000
   const device = encoder.placements.pictures?.device ?? null

@@ -87,13 +87,14 @@ export const readDescription = async (file: string): Promise<ModelDescription> =
 
 /** Drops what only the manifest needs and makes paths absolute. */
 export const locate = (described: ModelDescription | ManifestEntry, folder: string): Model => {
-  const { id, name, description, dimension, threshold, licence, languages } = described
+  const { id, name, description, dimension, threshold, sameFrame, licence, languages } = described
   return {
     id,
     name,
     description,
     dimension,
     threshold,
+    sameFrame,
     licence,
     languages,
     image: { ...towerOf(described.image), file: join(folder, described.image.file) },

@@ -50,6 +50,7 @@ const description = {
   image,
   text,
   threshold: z.number().optional(),
+  sameFrame: z.number().min(0).max(1).optional(),
   licence: z.string(),
   /** ISO 639-1 codes, or `multilingual`. */
   languages: z.array(z.string()).min(1).optional(),

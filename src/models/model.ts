@@ -18,6 +18,8 @@ export type Model = {
   readonly dimension: number
   /** Score (100·cosine) under which a hit is no result; `undefined` where nobody measured one. */
   readonly threshold: number | undefined
+  /** Cosine from which on two whole frames show the same; left out where nobody measured it. */
+  readonly sameFrame?: number
   readonly licence: string
   /** ISO 639-1 codes of the languages that it knows, or `multilingual`; `undefined` where nobody says. */
   readonly languages?: readonly string[]

@@ -1,3 +1,4 @@
+import type { Model } from '../models/model.ts'
 import type { CallOptions, SharedStretch, Store, Stretch, VideoRecord } from '../store/store.ts'
 import { wholeFrames } from './timeline.ts'
 
@@ -7,8 +8,14 @@ import { wholeFrames } from './timeline.ts'
  * that is no video's any more says nothing.
  */
 
-/** Cosine from which on two whole frames show the same. Re-encodings lie at .90 in the median: docs/library.md. */
-const sameFrame = 0.8
+/**
+ * Cosine from which on two whole frames show the same, for a model of which nobody measured it: rather too few copies than
+ * moments hidden as such. Re-encodings lie at .90 in the median with the starter model: docs/library.md.
+ */
+const cautiousSameFrame = 0.95
+
+export const sameFrameOf = ({ sameFrame = cautiousSameFrame }: Pick<Model, 'sameFrame'>): number => sameFrame
+
 /** Frames that have to be the same at one offset. */
 const leastPairs = 3
 /** How far the offsets of these may lie from each other each way, in seconds: half a second and what rounding adds. */
@@ -29,23 +36,26 @@ const longestBreak = 10
 /** A whole frame that is no flat one, at each time at which it was seen. */
 type Seen = { readonly t: number; readonly until: number; readonly vector: Float32Array }
 
+type CopyOptions = CallOptions & { readonly sameFrame: number }
+
 /**
  * Finds what other videos show as well.
  *
  * @param known records by video: videos of which one has noted the other already are left out
+ * @param sameFrame see {@link sameFrameOf}
  */
 export const findCopies = async (
   store: Pick<Store, 'search' | 'scan'>,
   record: VideoRecord,
   known: ReadonlyMap<string, VideoRecord>,
-  { signal }: CallOptions,
+  { sameFrame, signal }: CopyOptions,
 ): Promise<readonly SharedStretch[]> => {
   const frames = await seenFrames(store, record, { signal })
-  const offsets = await candidates(store, record, frames, known, { signal })
+  const offsets = await candidates(store, record, frames, known, { sameFrame, signal })
   const found: SharedStretch[] = []
   for (const [video, tried] of offsets) {
     const others = await seenFrames(store, known.get(video)!, { signal })
-    found.push(...sharedStretches(video, sampled(frames, record), others, tried))
+    found.push(...sharedStretches(video, sampled(frames, record), others, tried, sameFrame))
   }
   return found
 }
@@ -69,7 +79,7 @@ const candidates = async (
   { video }: VideoRecord,
   frames: readonly Seen[],
   known: ReadonlyMap<string, VideoRecord>,
-  { signal }: CallOptions,
+  { sameFrame, signal }: CopyOptions,
 ): Promise<ReadonlyMap<string, readonly number[]>> => {
   const count = Math.min(probes, frames.length)
   const asked = Array.from({ length: count }, (_, i) => frames[Math.floor(((i + 0.5) * frames.length) / count)]!)
@@ -114,10 +124,14 @@ const sharedStretches = (
   frames: readonly Seen[],
   others: readonly Seen[],
   offsets: readonly number[],
+  sameFrame: number,
 ): readonly SharedStretch[] => {
   const stretches: SharedStretch[] = []
   let left = frames
-  const matching = offsets.map((offsetSeconds) => ({ offsetSeconds, same: sameAt(frames, others, offsetSeconds) }))
+  const matching = offsets.map((offsetSeconds) => ({
+    offsetSeconds,
+    same: sameAt(frames, others, offsetSeconds, sameFrame),
+  }))
   while (stretches.length < mostStretches) {
     const still = matching.map(({ offsetSeconds, same }) => ({
       offsetSeconds,
@@ -145,7 +159,12 @@ const isBetter = (a: Matching, b: Matching): boolean =>
   (a.same.length === b.same.length && Math.abs(a.offsetSeconds) < Math.abs(b.offsetSeconds))
 
 /** The frames that another video shows too at an offset. */
-const sameAt = (frames: readonly Seen[], others: readonly Seen[], offsetSeconds: number): ReadonlySet<Seen> => {
+const sameAt = (
+  frames: readonly Seen[],
+  others: readonly Seen[],
+  offsetSeconds: number,
+  sameFrame: number,
+): ReadonlySet<Seen> => {
   const same = new Set<Seen>()
   let first = 0
   for (const frame of frames) {

@@ -29,7 +29,7 @@ export type Moment = {
   readonly likelihood: number | undefined
   /**
    * Scores at least {@link SearchResult.cutoff}, as does each phrase that is wanted; true where there is none. Of an
-   * example: one of its pictures is at least as alike as {@link alikeScore}, or its words score at least the cutoff.
+   * example: one of its pictures is as alike as copies are, or its words score at least the cutoff.
    */
   readonly likely: boolean
   /** Number of the peak's patch; 0 is the whole frame. */
@@ -148,15 +148,10 @@ const likelyFirst = (moments: readonly Judged[], only: boolean | undefined): rea
   ...(only ? [] : moments.filter(({ likely }) => !likely)),
 ]
 
-/**
- * Score between two pictures from which on they show the same: what docs/search.md measures for whole frames of copies.
- * What captions reach says nothing about pictures.
- */
-export const alikeScore = 80
-
+/** What captions reach says nothing about pictures: docs/search.md has what copies reach. */
 const judgedByExample = async (
   found: readonly FoundMoment[],
-  { likes, words }: Target & { kind: 'example' },
+  { likes, alikeScore, words }: Target & { kind: 'example' },
   store: Store,
   isLikely: (score: number) => boolean,
 ): Promise<readonly Judged[]> => {

@@ -1,5 +1,6 @@
 import type { EncodeTextOptions } from '../encoder/encoder.ts'
 import { UsageError } from '../errors.ts'
+import { sameFrameOf } from './copies.ts'
 import type { PictureContext } from './picture.ts'
 import { type Example, isPlain, type Phrase, parseQuery, type Query, type Step } from './query.ts'
 
@@ -21,6 +22,8 @@ export type Target =
       readonly kind: 'example'
       readonly vector: Float32Array
       readonly likes: readonly Float32Array[]
+      /** Score between two pictures from which on they show the same. */
+      readonly alikeScore: number
       readonly words?: Float32Array
     }
 
@@ -97,10 +100,11 @@ const resolveExample = async (example: Example, context: ResolveContext): Promis
   const unlikes = await pictures(unlike)
   const texts = (kind: 'wanted' | 'unwanted') => steps.flatMap((step) => step[kind]).map(({ vector }) => vector)
   const words = steps.length > 0 ? unit(sum(texts('wanted'))) : undefined
+  const alikeScore = 100 * sameFrameOf(context.encoder.model)
   const wanted = mean([...likes, ...(words ? Array<Float32Array>(picturesOfWords).fill(words) : [])])
   const unwanted = [...unlikes, ...texts('unwanted')]
   const vector = unwanted.length > 0 ? mean(unwanted).map((x, i) => wanted[i]! - dislikes * x) : wanted
-  return { kind: 'example', vector: unit(vector), likes, words }
+  return { kind: 'example', vector: unit(vector), likes, alikeScore, words }
 }
 
 const sum = (vectors: readonly Float32Array[]): Float32Array =>
