@@ -161,17 +161,20 @@ const End = () => {
   const count = found.value.length
   // Nothing that is still to come reaches the minimum score.
   const isEnough = moments.value.length < count
-  // Watched anew for each length, so that it asks again while it stays in view.
+  const isBusy = isSearching.value
+  // Watched anew after each answer, so that it asks again while it stays in view.
   useEffect(() => {
-    if (isEnough) return
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), { rootMargin: '600px' })
+    if (isEnough || isBusy) return
+    const watch = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && more(), {
+      rootMargin: '600px',
+    })
     if (element.current) watch.observe(element.current)
     return () => watch.disconnect()
-  }, [count, isEnough])
+  }, [count, isEnough, isBusy])
   const shown = moments.value.length
   return (
     <div ref={element} class="end" role="status">
-      {isSearching.value
+      {isBusy
         ? 'Looking for more …'
         : isAll.value || isEnough
           ? `That is all: ${shown} moment${shown === 1 ? '' : 's'}.`

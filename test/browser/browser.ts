@@ -14,12 +14,14 @@ export const lacking: readonly string[] = [
 ]
 if (lacking.length > 0) console.warn(`The tests in a browser are skipped: ${lacking.join(', ')}`)
 
-export const patience = { timeout: 20_000 }
+/** For machines that are busy with other tests. */
+export const patience = { timeout: 120_000 }
 
 /** A page, and what went wrong in it: errors, and dialogs that a name which became markup would open. */
 export const openBrowser = async () => {
   const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox'] })
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  page.setDefaultTimeout(patience.timeout)
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(error.message))
   page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))

@@ -30,7 +30,16 @@ describe('the main job', () => {
     const found = await vidgrep([...words, '--sheet', join(folder, 'sheet.jpg')], environment)
     expect(found.code).toBe(0)
     const result = JSON.parse(found.stdout)
-    expect(Object.keys(result)).toEqual(['query', 'model', 'collection', 'cutoff', 'unknown', 'bestScore', 'moments'])
+    expect(Object.keys(result)).toEqual([
+      'query',
+      'model',
+      'collection',
+      'cutoff',
+      'unknown',
+      'language',
+      'bestScore',
+      'moments',
+    ])
     expect(result).toMatchObject({
       query: "a cat's face",
       model: 'starter-1',
