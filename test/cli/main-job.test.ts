@@ -62,7 +62,17 @@ describe('the main job', () => {
 
     const listed = JSON.parse((await vidgrep(['videos', '--json'], environment)).stdout)
     expect(listed).toHaveLength(5)
-    expect(Object.keys(listed[0])).toEqual(['path', 'video', 'status', 'frames', 'points', 'duration', 'model'])
+    expect(Object.keys(listed[0])).toEqual([
+      'path',
+      'video',
+      'status',
+      'detail',
+      'frames',
+      'points',
+      'duration',
+      'recordedAt',
+      'model',
+    ])
 
     const none = await vidgrep(['search', 'x', '--threshold', '99'], environment)
     expect(none).toMatchObject({ code: 0, stdout: '' })
