@@ -1,6 +1,5 @@
 import { UsageError } from '../errors.ts'
-import { type Example, isPlain, parseQuery, type Query } from './query.ts'
-import { checkQuery } from './resolve.ts'
+import { checkQuery, type Example, isPlain, parseQuery, type Query } from './query.ts'
 import type { VideoFilter } from './videos.ts'
 
 export type SearchOptions = VideoFilter & {

@@ -87,6 +87,21 @@ export const parseQuery = (query: string): readonly Step[] => {
   return stepsOf(query)
 }
 
+/** @throws UsageError, QueryError if a query asks for nothing, or breaks the rules of the grammar */
+export const checkQuery = (query: Query): void => {
+  if (typeof query === 'string') {
+    parseQuery(query)
+    return
+  }
+  const { text = '', like = [] } = query
+  if (text.trim() !== '') parseQuery(text)
+  else if (like.length === 0) {
+    throw new UsageError('Expected words or a picture that say what is to be seen, got none', {
+      remedy: 'Add words, or a picture: --image FILE',
+    })
+  }
+}
+
 /** Whether a query is words alone, so that one embedding says it all. */
 export const isPlain = ([first, ...later]: readonly Step[]): boolean =>
   later.length === 0 && first?.wanted.length === 1 && first.unwanted.length === 0

@@ -2,7 +2,7 @@ import type { EncodeTextOptions } from '../encoder/encoder.ts'
 import { UsageError } from '../errors.ts'
 import { sameFrameOf } from './copies.ts'
 import type { PictureContext } from './picture.ts'
-import { type Example, isPlain, type Phrase, parseQuery, type Query, type Step } from './query.ts'
+import { checkQuery, type Example, isPlain, type Phrase, parseQuery, type Query, type Step } from './query.ts'
 
 /** A phrase with its embedding, a unit vector. */
 export type EncodedPhrase = Phrase & { readonly vector: Float32Array }
@@ -40,21 +40,6 @@ export const resolveQuery = async (query: Query, context: ResolveContext): Promi
   const steps = await encodeSteps(parseQuery(query), context)
   if (isPlain(steps)) return { kind: 'words', vector: steps[0]!.wanted[0]!.vector }
   return { kind: 'phrases', steps }
-}
-
-/** @throws UsageError, QueryError if a query asks for nothing, or breaks the rules of the grammar */
-export const checkQuery = (query: Query): void => {
-  if (typeof query === 'string') {
-    parseQuery(query)
-    return
-  }
-  const { text = '', like = [] } = query
-  if (text.trim() !== '') parseQuery(text)
-  else if (like.length === 0) {
-    throw new UsageError('Expected words or a picture that say what is to be seen, got none', {
-      remedy: 'Add words, or a picture: --image FILE',
-    })
-  }
 }
 
 const encodeSteps = async (steps: readonly Step[], context: ResolveContext): Promise<readonly EncodedStep[]> => {
