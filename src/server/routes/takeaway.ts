@@ -46,40 +46,34 @@ export const takeawayRoutes =
       })
     }
 
-    app.get(
-      '/videos/:id/preview.mp4',
-      {
-        schema: {
-          description: 'A stretch as every browser plays it: H.264, made while it is read',
-          params: videoParamsSchema,
-          querystring: stretchQuerySchema,
+    const serveStretch = (
+      name: string,
+      description: string,
+      mostSeconds: number,
+      make: (path: string, stretch: ReturnType<typeof stretchOf>, signal: AbortSignal) => Promise<Readable>,
+    ) =>
+      app.get(
+        `/videos/:id/${name}`,
+        { schema: { description, params: videoParamsSchema, querystring: stretchQuerySchema } },
+        async ({ params, query }, reply) => {
+          const path = await presentPath(await collections.video(params.id, query.collection))
+          const stretch = stretchOf(query, mostSeconds)
+          const signal = leavingSignal(reply)
+          const stream = await inTurn(() => make(path, stretch, signal))
+          return reply.type('video/mp4').header('cache-control', 'no-store').send(stream)
         },
-      },
-      async ({ params, query }, reply) => {
-        const path = await presentPath(await collections.video(params.id, query.collection))
-        const stretch = stretchOf(query, mostPreviewSeconds)
-        const signal = leavingSignal(reply)
-        const stream = await inTurn(() => preview(path, { ...stretch, signal }))
-        return reply.type('video/mp4').header('cache-control', 'no-store').send(stream)
-      },
+      )
+    serveStretch(
+      'preview.mp4',
+      'A stretch as every browser plays it: H.264, made while it is read',
+      mostPreviewSeconds,
+      (path, stretch, signal) => preview(path, { ...stretch, signal }),
     )
-
-    app.get(
-      '/videos/:id/clip.mp4',
-      {
-        schema: {
-          description: 'A stretch as a file: copied where that is exact, else encoded',
-          params: videoParamsSchema,
-          querystring: stretchQuerySchema,
-        },
-      },
-      async ({ params, query }, reply) => {
-        const path = await presentPath(await collections.video(params.id, query.collection))
-        const stretch = stretchOf(query, mostClipSeconds)
-        const signal = leavingSignal(reply)
-        const stream = await inTurn(() => clipStream(path, stretch, signal))
-        return reply.type('video/mp4').header('cache-control', 'no-store').send(stream)
-      },
+    serveStretch(
+      'clip.mp4',
+      'A stretch as a file: copied where that is exact, else encoded',
+      mostClipSeconds,
+      clipStream,
     )
 
     app.post(
