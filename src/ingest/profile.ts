@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
 import { folders } from '../settings.ts'
+import { dot } from '../store/point.ts'
 import { quantised, type VideoProfile } from '../store/profile.ts'
 import type { CallOptions, Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -104,10 +105,4 @@ export const profileOf = async (
   }
   if (count === 0) return undefined
   return { captions: quantised(best), mean: quantised(Float32Array.from(sum, (x) => x / count)) }
-}
-
-const dot = (a: Float32Array, b: Float32Array): number => {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return sum
 }

@@ -1,4 +1,5 @@
 import type { Model } from '../models/model.ts'
+import { dot } from '../store/point.ts'
 import type { CallOptions, SharedStretch, Store, Stretch, VideoRecord } from '../store/store.ts'
 import { wholeFrames } from './timeline.ts'
 
@@ -187,12 +188,6 @@ const unbroken = (frames: readonly Seen[]): readonly (readonly Seen[])[] => {
     else runs.push([frame])
   }
   return runs
-}
-
-const dot = (a: Float32Array, b: Float32Array): number => {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return sum
 }
 
 /** What each video shares with others, seen from both. */

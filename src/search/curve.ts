@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
 import { find, type Moment, rulesOf, toMoment } from './find.ts'
-import { type Rule, readFrames } from './frames.ts'
+import { firstFrom, type Rule, readFrames } from './frames.ts'
 import type { SearchOptions } from './options.ts'
 import { describeQuery, type Query } from './query.ts'
 import { prepare, type Searched } from './search.ts'
@@ -168,15 +168,4 @@ const bestOverTime = (hits: readonly Hit[], { from, to }: Window): readonly Curv
     }
   }
   return times.map((t, i) => ({ t, until: t, score: scores[i]! }))
-}
-
-/** Index of the first of the sorted times at or after `t`. */
-const firstFrom = (times: readonly number[], t: number): number => {
-  let [low, high] = [0, times.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (times[middle]! < t) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,3 +1,4 @@
+import { dot } from '../store/point.ts'
 import type { Box, CallOptions, Store, Stretch, VideoRecord } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
 import { type FoundPart, type Rule, scoreTogether } from './frames.ts'
@@ -158,7 +159,7 @@ const judgedByExample = async (
   const vectors = await store.vectors(found.map(({ peak }) => peak.id))
   return found.map((moment) => {
     const seen = vectors.get(moment.peak.id)
-    const score = (vector: Float32Array) => 100 * vector.reduce((sum, x, i) => sum + x * (seen?.[i] ?? 0), 0)
+    const score = (vector: Float32Array) => (seen ? 100 * dot(vector, seen) : 0)
     const isAlike = likes.some((like) => score(like) >= alikeScore)
     return { ...moment, likelihood: undefined, likely: isAlike || (words !== undefined && isLikely(score(words))) }
   })

@@ -116,8 +116,8 @@ const bestAt = (times: readonly number[], hits: readonly Hit[]): readonly Hit[] 
   return Array.from(best, (hit) => hit ?? hits.at(-1)!)
 }
 
-/** Index of the first time at or after `t`. */
-const firstFrom = (times: readonly number[], t: number): number => {
+/** Index of the first of the sorted times at or after `t`. */
+export const firstFrom = (times: readonly number[], t: number): number => {
   let [low, high] = [0, times.length]
   while (low < high) {
     const middle = (low + high) >> 1

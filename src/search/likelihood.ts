@@ -1,3 +1,4 @@
+import { dot } from '../store/point.ts'
 import { restored } from '../store/profile.ts'
 import type { CallOptions, Store, VideoRecord } from '../store/store.ts'
 
@@ -37,7 +38,7 @@ const standardIn = (records: readonly VideoRecord[]): Standard | undefined => {
   }
   const scores = best.map((cosine) => 100 * cosine).sort()
   return {
-    background: (vector) => 100 * vector.reduce((sum, x, i) => sum + x * mean[i]!, 0),
+    background: (vector) => 100 * dot(vector, mean),
     likelihood: (score) => {
       const above = scores.findIndex((each) => each > score)
       if (above < 0) return 1

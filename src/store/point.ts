@@ -31,3 +31,10 @@ export const checkVector = (vector: Float32Array, dimension: number, what: strin
     throw new InvalidPointError(`${what}: expected a unit vector, got one of length ${length}`)
   }
 }
+
+/** Cosine of two unit vectors. */
+export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
+  return sum
+}
