@@ -73,8 +73,23 @@ export const deviceOption = {
   },
 } as const satisfies NamedOptions
 
-/** How fast videos are decoded and encoded. */
-export const encodingOptions = {
+export const jsonOption = {
+  json: { type: 'boolean', default: false, describe: 'Print JSON' },
+} as const satisfies NamedOptions
+
+/** Of a command that asks a collection something. */
+export const openingOptions = {
+  ...storeOptions,
+  ...modelOption,
+  ...deviceOption,
+  ...jsonOption,
+} as const satisfies NamedOptions
+
+/** Of a command that decodes and encodes videos: how fast, and how much it says. */
+export const runningOptions = {
+  ...storeOptions,
+  ...modelOption,
+  ...deviceOption,
   jobs: {
     type: 'number',
     requiresArg: true,
@@ -93,14 +108,8 @@ export const encodingOptions = {
     describe: 'Patches to encode at once',
     defaultDescription: "the model's own, mostly 4; 16 on a GPU",
   },
-} as const satisfies NamedOptions
-
-export const quietOption = {
   quiet: { alias: 'q', type: 'boolean', default: false, describe: 'Print problems only' },
-} as const satisfies NamedOptions
-
-export const jsonOption = {
-  json: { type: 'boolean', default: false, describe: 'Print JSON' },
+  ...jsonOption,
 } as const satisfies NamedOptions
 
 type OpenArguments = Pick<OpenIndexOptions, 'store' | 'collection' | 'model' | 'device' | 'threads'> & {

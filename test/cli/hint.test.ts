@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Hint, hintAtClip } from '../../src/cli/commands/search.ts'
+import { type Hint, hintAtClip } from '../../src/cli/hint.ts'
 import { makeClip, temporaryFolder } from '../ingest/indexing.ts'
 import { vidgrep } from './program.ts'
 

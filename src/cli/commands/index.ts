@@ -8,17 +8,7 @@ import {
   type IngestTotals,
   type VideoResult,
 } from '../../index.ts'
-import {
-  defineCommand,
-  deviceOption,
-  encodingOptions,
-  jsonOption,
-  modelOption,
-  type NamedOptions,
-  quietOption,
-  storeOptions,
-  withIndex,
-} from '../options.ts'
+import { defineCommand, type NamedOptions, runningOptions, withIndex } from '../options.ts'
 import { openProgress, type Progress } from '../progress.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
@@ -99,12 +89,7 @@ export const indexCommand = defineCommand({
       describe: 'One level of detail after the other for all videos, so that all can be searched soon',
     },
     force: { type: 'boolean', default: false, describe: 'Index again what is already complete' },
-    ...storeOptions,
-    ...modelOption,
-    ...deviceOption,
-    ...encodingOptions,
-    ...quietOption,
-    ...jsonOption,
+    ...runningOptions,
   },
   builder: (yargs) =>
     yargs

@@ -1,13 +1,5 @@
 import { type Reindexed, reindex, type VideoResult } from '../../index.ts'
-import {
-  defineCommand,
-  deviceOption,
-  encodingOptions,
-  jsonOption,
-  openOptions,
-  quietOption,
-  storeOptions,
-} from '../options.ts'
+import { defineCommand, openOptions, runningOptions } from '../options.ts'
 import { openProgress } from '../progress.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
@@ -15,6 +7,7 @@ export const reindexCommand = defineCommand({
   command: 'reindex',
   describe: 'Move a collection to another model, from the files of its videos',
   options: {
+    ...runningOptions,
     model: {
       type: 'string',
       demandOption: true,
@@ -26,11 +19,6 @@ export const reindexCommand = defineCommand({
       default: false,
       describe: 'Switch even if videos of the old collection are gone or failed',
     },
-    ...storeOptions,
-    ...deviceOption,
-    ...encodingOptions,
-    ...quietOption,
-    ...jsonOption,
   },
   builder: (yargs) =>
     yargs

@@ -1,6 +1,7 @@
 import { type Box, parseTimestamp, UsageError } from '../../index.ts'
-import { defineCommand } from '../options.ts'
-import { placeOrPicture, searchingOptions, showMoments } from './search.ts'
+import { outputOptions, showMoments } from '../moments.ts'
+import { defineCommand, openingOptions } from '../options.ts'
+import { filterOptions, likeOptions, momentOptions, placeOrPicture } from '../query.ts'
 
 export const similarCommand = defineCommand({
   command: 'similar <video> <time>',
@@ -11,7 +12,11 @@ export const similarCommand = defineCommand({
       requiresArg: true,
       describe: 'Part of the frame: x,y,width,height as fractions of it, 0 to 1',
     },
-    ...searchingOptions,
+    ...likeOptions,
+    ...momentOptions,
+    ...filterOptions,
+    ...outputOptions,
+    ...openingOptions,
   },
   builder: (yargs) =>
     yargs

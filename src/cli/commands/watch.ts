@@ -1,14 +1,5 @@
 import type { WatchEvent } from '../../index.ts'
-import {
-  defineCommand,
-  deviceOption,
-  encodingOptions,
-  jsonOption,
-  modelOption,
-  quietOption,
-  storeOptions,
-  withIndex,
-} from '../options.ts'
+import { defineCommand, runningOptions, withIndex } from '../options.ts'
 import { exitCodes, print, printJsonLine, warn } from '../run.ts'
 import { ingestOptions, ingestSettings } from './index.ts'
 
@@ -29,12 +20,7 @@ export const watchCommand = defineCommand({
       defaultDescription: 'changes are heard of; and every 60',
     },
     ...ingestOptions,
-    ...storeOptions,
-    ...modelOption,
-    ...deviceOption,
-    ...encodingOptions,
-    ...quietOption,
-    ...jsonOption,
+    ...runningOptions,
   },
   builder: (yargs) =>
     yargs
