@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
 import { find, type Moment, rulesOf, toMoment } from './find.ts'
-import { firstFrom, type Rule, readFrames } from './frames.ts'
+import { bestAt, type Rule, readFrames } from './frames.ts'
+import { scoreOf } from './moments.ts'
 import type { SearchOptions } from './options.ts'
 import { describeQuery, type Query } from './query.ts'
 import { prepare, type Searched } from './search.ts'
@@ -150,22 +151,6 @@ const bestOverTime = (hits: readonly Hit[], { from, to }: Window): readonly Curv
   const times = [...new Set(hits.flatMap(({ t, until }) => [t, until]))]
     .filter((at) => at >= from && at < to)
     .sort((a, b) => a - b)
-  const scores = new Float64Array(times.length)
-  // Each time gets the score of the first hit that covers it, as the best come first; `next` leads past those that have one.
-  const next = Int32Array.from({ length: times.length + 1 }, (_, i) => i)
-  const openFrom = (i: number): number => {
-    let at = i
-    while (next[at] !== at) {
-      next[at] = next[next[at]!]!
-      at = next[at]!
-    }
-    return at
-  }
-  for (const { t, until, similarity } of hits) {
-    for (let i = openFrom(firstFrom(times, t)); i < times.length && times[i]! <= until; i = openFrom(i)) {
-      scores[i] = 100 * similarity
-      next[i] = i + 1
-    }
-  }
-  return times.map((t, i) => ({ t, until: t, score: scores[i]! }))
+  const best = bestAt(times, hits)
+  return times.map((t, i) => ({ t, until: t, score: scoreOf(best[i]!) }))
 }

@@ -1,7 +1,8 @@
 import { UsageError } from '../errors.ts'
 import type { CallOptions, Hit, Store } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
-import type { Moment } from './find.ts'
+import { type Moment, rulesOf } from './find.ts'
+import { readFrames } from './frames.ts'
 import { scoreOf } from './moments.ts'
 import { type SearchOptions, searchDefaults } from './options.ts'
 import type { Query } from './query.ts'
@@ -18,7 +19,10 @@ export type Explanation = {
   /** The place that was asked about, in seconds. */
   readonly t: number
   readonly verdict: Verdict
-  /** What fits best there: of the frame at `t`, or of the nearest one that was sampled. `undefined` if there is none. */
+  /**
+   * What fits best there, of several phrases the first: of the frame at `t`, or of the nearest one that was sampled.
+   * `undefined` if there is none.
+   */
   readonly best: Pick<Hit, 't' | 'until' | 'patch' | 'box'> | undefined
   readonly score: number | undefined
   readonly likelihood: number | undefined
@@ -39,7 +43,7 @@ const nearSeconds = 30
  * Says how well a place fits a query, and which step of a search keeps it out.
  *
  * @param place video: path, the end of one, or fingerprint; t: seconds
- * @throws UsageError if there is no such video, or the query is of several phrases
+ * @throws UsageError if there is no such video, or the query is of several steps: each has its own place
  */
 export const explain = async (
   searched: Searched,
@@ -51,14 +55,9 @@ export const explain = async (
   const { t } = place
   const { path, record } = await videoNamed(searched.existing(), place.video, { signal })
   const { video } = record
-  const { store, target, scope, cutoff } = await prepare(searched, query, options)
-  if (target.kind === 'phrases') {
-    throw new UsageError('Expected one phrase or picture to explain, got several phrases', {
-      remedy: 'Ask for one of them at a time',
-    })
-  }
-  const hit = await bestAt(store, target.vector, video, t, { signal })
-  const score = hit && scoreOf(hit)
+  const prepared = await prepare(searched, query, options)
+  const { scope, cutoff } = prepared
+  const fit = await fitAt(prepared, video, t, { signal })
   const found = await search(searched, query, { ...options, n: Math.max(n, mostMoments), likely: false })
   const holds = (moment: Moment): boolean => moment.video === video && moment.from <= t && t <= moment.to
   const own = found.moments.find(holds)
@@ -66,13 +65,14 @@ export const explain = async (
   const isFiltered =
     (scope.videos !== undefined && !scope.videos.includes(video)) ||
     t < (options.afterSeconds ?? Number.NEGATIVE_INFINITY) ||
-    t > (options.beforeSeconds ?? Number.POSITIVE_INFINITY)
+    t > (options.beforeSeconds ?? Number.POSITIVE_INFINITY) ||
+    (fit && fit.score < (options.threshold ?? Number.NEGATIVE_INFINITY))
   const verdict = ((): Verdict => {
     if (isFiltered) return 'filtered'
-    if (!hit || hit.t > t || hit.until < t) return 'not-sampled'
+    if (!fit || fit.best.t > t || fit.best.until < t) return 'not-sampled'
     if (original) return 'copy'
-    if (cutoff !== undefined && score! < cutoff) return 'weak'
-    if (own && own.rank <= n) return own.t === hit.t ? 'shown' : 'in-moment'
+    if (fit.leastScore !== undefined && fit.judgedScore < fit.leastScore) return 'weak'
+    if (own && own.rank <= n) return own.t === fit.best.t ? 'shown' : 'in-moment'
     return 'ranked-lower'
   })()
   return {
@@ -81,12 +81,55 @@ export const explain = async (
     video,
     t,
     verdict,
-    best: hit && { t: hit.t, until: hit.until, patch: hit.patch, box: hit.box },
-    score,
-    likelihood: score === undefined ? undefined : scope.standard?.likelihood(score),
+    best: fit?.best,
+    score: fit?.score,
+    likelihood: fit && prepared.target.kind !== 'example' ? scope.standard?.likelihood(fit.judgedScore) : undefined,
     cutoff,
     rank: own?.rank,
     moment: own ?? original,
+  }
+}
+
+type Fit = {
+  readonly best: NonNullable<Explanation['best']>
+  readonly score: number
+  /** What decides whether it is likely: of several phrases the score of the worst. */
+  readonly judgedScore: number
+  /** From which on it is. */
+  readonly leastScore: number | undefined
+}
+
+const fitAt = async (
+  { store, target, scope, cutoff }: Prepared,
+  video: string,
+  t: number,
+  options: CallOptions,
+): Promise<Fit | undefined> => {
+  if (target.kind === 'phrases' && target.steps.length > 1) {
+    throw new UsageError('Expected what is seen at once to explain, got phrases in order', {
+      remedy: 'Ask for one side of the > at a time',
+    })
+  }
+  const vector = target.kind === 'phrases' ? target.steps[0]!.wanted[0]!.vector : target.vector
+  const hit = await bestAt(store, vector, video, t, options)
+  if (!hit) return undefined
+  const { patch, box } = hit
+  const best = { t: hit.t, until: hit.until, patch, box }
+  const score = scoreOf(hit)
+  // Pictures are judged by what copies reach: captions say nothing of them.
+  if (target.kind === 'example') return { best, score, judgedScore: score, leastScore: target.alikeScore }
+  if (target.kind === 'words') return { best, score, judgedScore: score, leastScore: cutoff }
+  const rules = await rulesOf(target.steps, store, scope, options)
+  const seenAt = Math.min(hit.until, Math.max(hit.t, t))
+  const around = { video, from: seenAt - nearSeconds, to: seenAt + nearSeconds }
+  const { times, steps } = await readFrames(around, { store, rules, ...options })
+  const nearest = times.reduce((near, at, i) => (Math.abs(at - seenAt) < Math.abs(times[near]! - seenAt) ? i : near), 0)
+  const { scores, weakest } = steps[0]!
+  return {
+    best: { ...best, t: times[nearest]!, until: Math.max(times[nearest]!, seenAt) },
+    score: scores[nearest]!,
+    judgedScore: weakest[nearest]!,
+    leastScore: cutoff,
   }
 }
 

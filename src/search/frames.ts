@@ -100,24 +100,33 @@ const framesOf = (rule: Rule, lists: readonly (readonly Hit[])[], times: readonl
 
 /**
  * The best hit that is seen at each time; the worst hit of all where there are more points than can be asked for.
+ *
+ * @param times ascending
  * @param hits best first
  */
-const bestAt = (times: readonly number[], hits: readonly Hit[]): readonly Hit[] => {
+export const bestAt = (times: readonly number[], hits: readonly Hit[]): readonly Hit[] => {
   const best = new Array<Hit | undefined>(times.length)
-  let left = times.length
+  // Leads past the times that have their hit, as the best come first: a window may have 20,000 hits.
+  const next = Int32Array.from({ length: times.length + 1 }, (_, i) => i)
+  const openFrom = (i: number): number => {
+    let at = i
+    while (next[at] !== at) {
+      next[at] = next[next[at]!]!
+      at = next[at]!
+    }
+    return at
+  }
   for (const hit of hits) {
-    if (left === 0) break
-    for (let i = firstFrom(times, hit.t); i < times.length && times[i]! <= hit.until; i++) {
-      if (best[i]) continue
+    for (let i = openFrom(firstFrom(times, hit.t)); i < times.length && times[i]! <= hit.until; i = openFrom(i)) {
       best[i] = hit
-      left--
+      next[i] = i + 1
     }
   }
   return Array.from(best, (hit) => hit ?? hits.at(-1)!)
 }
 
 /** Index of the first of the sorted times at or after `t`. */
-export const firstFrom = (times: readonly number[], t: number): number => {
+const firstFrom = (times: readonly number[], t: number): number => {
   let [low, high] = [0, times.length]
   while (low < high) {
     const middle = (low + high) >> 1

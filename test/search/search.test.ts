@@ -117,9 +117,19 @@ describe('a search', () => {
     const copies = [{ video: 'b', from: 3, to: 6, offsetSeconds: 1 }]
     await putRecord(store, sampleRecord('a', { files: [place('/new/a.mp4')], profile: profile(), copies }))
     expect(await why('b', 6, { paths: ['*.mp4'] })).toMatchObject({ verdict: 'copy', moment: { video: 'a' } })
-    await expect(why('a', 5).then(() => explain(searched, '"a" + "b"', { video: 'a', t: 5 }))).rejects.toThrow(
-      'one phrase',
-    )
+    expect(await why('b', 6, { threshold: 40, copies: true })).toMatchObject({ verdict: 'filtered' })
+  })
+
+  test('is explained for several phrases by what they score together', async () => {
+    const phrases = `"${words}" + "a bus" - "a dog"`
+    const [best, second] = (await search(searched, phrases)).moments
+    const { video, t, score } = second!
+    expect(await explain(searched, phrases, { video, t }, { n: 1 })).toMatchObject({
+      ...{ rank: 2, score: expect.closeTo(score, 6), best: { t } },
+      verdict: second!.likely ? 'ranked-lower' : 'weak',
+    })
+    expect(best!.score).toBeGreaterThan(score)
+    await expect(explain(searched, '"a" > "b"', { video: 'a', t: 5 })).rejects.toThrow('in order')
   })
 
   test('is stricter, and leaves out what is weak, when told so', async () => {

@@ -1,34 +1,42 @@
 import { checkOutputs, type Explanation, formatTimestamp, parseTimestamp, UsageError, writeFrame } from '../../index.ts'
-import { defineCommand, deviceOption, jsonOption, modelOption, storeOptions, withIndex } from '../options.ts'
+import { defineCommand, openingOptions, withIndex } from '../options.ts'
+import { filterOptions, momentOptions, queryFrom, queryOptions, searchOptions } from '../query.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
+/** A search shows the weak as well, below the line. */
+const { likely: _, ...explainedOptions } = momentOptions
+
 export const explainCommand = defineCommand({
-  command: 'explain <place> <query..>',
+  command: 'explain <place> [query..]',
   describe: 'Say how well a place fits a query, and why a search does not show it',
   options: {
     output: { alias: 'o', type: 'string', requiresArg: true, describe: 'Picture of the frame to write' },
-    ...storeOptions,
-    ...modelOption,
-    ...deviceOption,
-    ...jsonOption,
+    ...queryOptions,
+    ...explainedOptions,
+    ...filterOptions,
+    ...openingOptions,
   },
   builder: (yargs) =>
     yargs
       .positional('place', { type: 'string', demandOption: true, describe: 'A video and a time in it: a.mp4@1:30' })
-      .positional('query', { type: 'string', array: true, demandOption: true, describe: 'What should be seen' })
-      .example('$0 explain a.mp4@1:30 "a red car"', 'why is it not found there?'),
-  run: async ({ place, query, output, json, ...args }, { signal }) => {
+      .positional('query', { type: 'string', array: true, default: [] as string[], describe: 'What should be seen' })
+      .example('$0 explain a.mp4@1:30 "a red car"', 'why is it not found there?')
+      .example('$0 explain a.mp4@1:30 "a red car" -n 20 --path "2024/**"', 'with the options of that search'),
+  run: async (args, context) => {
+    const { place, output, json } = args
     const [, video, time] = /^(.+)@([^@]+)$/s.exec(place) ?? []
     if (video === undefined || time === undefined) {
       throw new UsageError(`Expected a video and a time, got ${place}`, { remedy: 'Write it like a.mp4@1:30' })
     }
     if (output !== undefined) await checkOutputs({ frame: output })
     const t = parseTimestamp(time)
-    const found = await withIndex(args, (index) => index.explain(query.join(' '), { video, t }, { signal }))
+    const query = await queryFrom(args)
+    const options = searchOptions(args, context)
+    const found = await withIndex(args, (index) => index.explain(query, { video, t }, options))
     if (json) printJson(toJson(found))
     else printExplanation(found)
     if (output !== undefined) {
-      await writeFrame(output, found.path, found.best?.t ?? t, { signal })
+      await writeFrame(output, found.path, found.best?.t ?? t, { signal: context.signal })
       if (!json) print(output)
     }
     return exitCodes.done
