@@ -322,6 +322,7 @@ export const models = {
   remove: lazy(async () => (await import('./models/manage.ts')).removeModel),
   path: lazy(async () => (await import('./models/manage.ts')).modelPath),
   add: lazy(async () => (await import('./models/manage.ts')).addModel),
+  prepare: lazy(async () => (await import('./encoder/encoder.ts')).prepareModel),
 }
 
 // The article's names.

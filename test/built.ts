@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /**
  * Before any test: the program is compiled where its source is newer. Tests that start it run what was compiled, as users
- * do, and the workers of the others do the same: a loader for TypeScript takes longer to start than most of them run.
+ * do, and what the others start does the same: a loader for TypeScript takes longer to start than most of them run.
  */
 export const setup = (): void => {
   const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -19,5 +19,5 @@ export const setup = (): void => {
       cwd: root,
       stdio: 'inherit',
     })
-  process.env.VIDGREP_WORKER = `${root}dist/encoder/worker/worker.js`
+  process.env.VIDGREP_COMPILED = `${root}dist/encoder/worker`
 }

@@ -160,9 +160,15 @@ const rejectAll = (calls: Map<number, Call>, error: unknown): void => {
  * started with are not handed on: some, such as --input-type, would keep a worker from starting.
  */
 const spawn = (workerData: WorkerSettings): Worker => {
-  const file = import.meta.url.endsWith('.ts') ? './worker/workerFromSource.mjs' : './worker/worker.js'
-  return new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
+  const { file, argv } = moduleFile('worker')
+  return new Worker(file, { workerData, argv, execArgv: [] })
 }
+
+/** What is started to run a module of the worker's folder, with the words after it. */
+export const moduleFile = (name: 'worker' | 'optimise'): { readonly file: URL; readonly argv: string[] } =>
+  import.meta.url.endsWith('.ts')
+    ? { file: new URL('./worker/fromSource.mjs', import.meta.url), argv: [name] }
+    : { file: new URL(`./worker/${name}.js`, import.meta.url), argv: [] }
 
 const modelFailure = ({ during, file, message, device }: Failure, { name }: Model): EncoderError => {
   if (during === 'device') {
@@ -211,10 +217,28 @@ export const throughGate = async <T>(gate: Gate, work: () => Promise<T>): Promis
   try {
     if (Atomics.load(gate, stopped) === 0) return await work()
   } finally {
-    Atomics.sub(gate, inside, 1)
-    Atomics.notify(gate, inside)
+    leave(gate)
   }
   return new Promise(() => {})
+}
+
+/** Waits, inside of {@link throughGate}, for what is not in the runtime of this process; the end of it does not wait for that. */
+export const outsideGate = async <T>(gate: Gate, work: () => Promise<T>): Promise<T> => {
+  leave(gate)
+  try {
+    return await work()
+  } finally {
+    Atomics.add(gate, inside, 1)
+    if (Atomics.load(gate, stopped) !== 0) {
+      leave(gate)
+      await new Promise(() => {})
+    }
+  }
+}
+
+const leave = (gate: Gate): void => {
+  Atomics.sub(gate, inside, 1)
+  Atomics.notify(gate, inside)
 }
 
 /** Longest wait at the end of the process, in milliseconds: longer than any batch takes. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { type CheckedFile, type Leftover, type ListedModel, models } from '../../index.ts'
 import { type Command, defineCommand, jsonOption } from '../options.ts'
 import { formatBytes } from '../progress.ts'
-import { exitCodes, print, printJson } from '../run.ts'
+import { exitCodes, print, printJson, warn } from '../run.ts'
 import { pullCommand } from './pull.ts'
 
 /** Without a word after it, `models` lists. */
@@ -133,8 +133,9 @@ const addCommand = defineCommand({
     yargs
       .positional('folder', { type: 'string', demandOption: true, describe: 'Folder of a model' })
       .example('$0 models add ./my-clip', 'then: --model NAME'),
-  run: async ({ folder, json }) => {
+  run: async ({ folder, json }, { signal }) => {
     const name = await models.add(folder)
+    await models.prepare(name, { signal, onNotice: json ? undefined : warn })
     if (json) printJson({ name })
     else print(`added  ${name}. Use it: vidgrep index FOLDER --model ${name}`)
     return exitCodes.done

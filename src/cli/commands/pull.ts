@@ -95,6 +95,7 @@ const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => 
   const pulled = { name, folder, files: fetched }
   if (args.json) printJson({ ...pulled, licence: entry.licence, licenceUrl: entry.licenceUrl ?? null })
   else printPulled(pulled)
+  await models.prepare(name, { signal, onNotice: args.json ? undefined : warn })
   return exitCodes.done
 }
 

@@ -24,18 +24,24 @@ export const openImageTower = (
   { device, threads, preparation }: DeviceSettings,
 ): Promise<Placed<RunPictures>> => {
   const { file } = tower
-  const open = (from: string, settings: TowerSettings) => load({ ...tower, file: from }, settings)
-  const pixels = Uint8Array.from({ length: 3 * tower.size * tower.size }, (_, i) => (i * 31) % 251)
-  const trial = (run: RunPictures) => run(pixels, 1)
+  const ways = imageWays(tower)
   const settings = { device: 'cpu', threads } as const
   return openOnDevice({
     candidates: candidates(device, supportedDevices()),
     threads,
     fileFor: (on) => (on === 'cpu' ? file : (tower.halfFile ?? file)),
-    open,
-    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial }, preparation)),
-    trial,
+    openOnCpu: preparation && (() => openPrepared({ tower: { image: tower }, settings, ...ways }, preparation)),
+    ...ways,
   })
+}
+
+/** How the tower is opened from a file, and tried. */
+export const imageWays = (tower: ImageTower) => {
+  const pixels = Uint8Array.from({ length: 3 * tower.size * tower.size }, (_, i) => (i * 31) % 251)
+  return {
+    open: (file: string, settings: TowerSettings) => load({ ...tower, file }, settings),
+    trial: (run: RunPictures) => run(pixels, 1),
+  }
 }
 
 const load = async (tower: ImageTower, settings: TowerSettings): Promise<Tower<RunPictures>> => {

@@ -5,7 +5,7 @@ import type { Rows, TextNotes } from '../channel.ts'
 import { graphOf, outputName, type TextInput, textInput } from './graph.ts'
 import type { DeviceSettings } from './imageTower.ts'
 import { openOnDevice, type Placed } from './onDevice.ts'
-import { openPrepared } from './prepared.ts'
+import { openPrepared, prepareOnce } from './prepared.ts'
 import { openSession, type Tower, type TowerSettings } from './session.ts'
 import { rowsOf, stack } from './tensors.ts'
 import { openTokenizer, type Tokenize } from './tokenizer.ts'
@@ -20,21 +20,44 @@ export const openTextTower = async (
   tower: TextTower,
   { device, threads, preparation }: DeviceSettings,
 ): Promise<Placed<RunTexts>> => {
-  const tokenize = openTokenizer(tower, preparation?.folder)
-  // Its error surfaces where it is awaited, which a session that cannot be opened comes before.
-  tokenize.catch(() => {})
   const { file } = tower
-  const open = async (from: string, settings: TowerSettings) => load({ ...tower, file: from }, await tokenize, settings)
-  const trial = (run: RunTexts) => run(['a red car'])
-  const settings = { device: 'cpu', threads } as const
+  const ways = textWays(tower, preparation?.folder)
   return openOnDevice({
     candidates: [device === 'auto' ? 'cpu' : device] satisfies Device[],
     threads,
     fileFor: () => file,
-    open,
-    openOnCpu: preparation && (() => openPrepared({ file, settings, open, trial, opensUnpacked: true }, preparation)),
-    trial,
+    openOnCpu: preparation && (() => openPrepared(toPrepare(tower, threads, ways), preparation)),
+    ...ways,
   })
+}
+
+/** Makes sure that the text tower is prepared, without opening it. */
+export const prepareTextTower = async (
+  tower: TextTower,
+  { device, threads, preparation }: DeviceSettings,
+): Promise<void> => {
+  const isForCpu = device === 'auto' || device === 'cpu'
+  if (preparation && isForCpu)
+    await prepareOnce(toPrepare(tower, threads, textWays(tower, preparation.folder)), preparation)
+}
+
+const toPrepare = (tower: TextTower, threads: number | undefined, ways: ReturnType<typeof textWays>) => ({
+  tower: { text: tower },
+  settings: { device: 'cpu', threads } as const,
+  opensUnpacked: true,
+  ...ways,
+})
+
+/** How the tower is opened from a file, and tried. @param preparedFolder as of {@link openTokenizer} */
+export const textWays = (tower: TextTower, preparedFolder: string | undefined) => {
+  let tokenize: Promise<Tokenize> | undefined
+  return {
+    open: async (file: string, settings: TowerSettings) => {
+      tokenize ??= openTokenizer(tower, preparedFolder)
+      return load({ ...tower, file }, await tokenize, settings)
+    },
+    trial: (run: RunTexts) => run(['a red car']),
+  }
 }
 
 /** Texts that come before a session is opened whose weights are packed: a search asks for one, a server for many. */

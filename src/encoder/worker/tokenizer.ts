@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import type { TextTower } from '../../models/model.ts'
 import type { TextNotes } from '../channel.ts'
+import { contentOf, hashOf } from './kept.ts'
 import { type OpenedTokenizer, readLexicon, type TokenizerJson, writeLexicon } from './lexicon.ts'
-import { contentOf, hashOf } from './prepared.ts'
 
 export type Tokens = TextNotes & { readonly ids: readonly number[] }
 

@@ -4,6 +4,7 @@ import {
   closeMessage,
   type Failure,
   type FromWorker,
+  outsideGate,
   type Rows,
   type Task,
   type ToWorker,
@@ -14,7 +15,7 @@ import type { Placement } from '../device.ts'
 import { isOutOfMemory, openImageTower, type RunPictures } from './imageTower.ts'
 import { DeviceFailure, type Placed } from './onDevice.ts'
 import type { Preparation } from './prepared.ts'
-import { openTextTower, type RunTexts } from './textTower.ts'
+import { openTextTower, prepareTextTower, type RunTexts } from './textTower.ts'
 
 /*
  * The runtime blocks the thread that it runs on, so it runs here. Batches are worked off one after the other; the next
@@ -24,11 +25,15 @@ import { openTextTower, type RunTexts } from './textTower.ts'
 const port = parentPort!
 const { model, device, textThreads, preparedFolder, gate } = workerData as WorkerSettings
 
+const ending = new AbortController()
+
 const preparation: Preparation | undefined =
   preparedFolder === undefined
     ? undefined
     : {
         folder: preparedFolder,
+        waiting: (work) => outsideGate(gate, work),
+        signal: ending.signal,
         onNotice: (notice) => port.postMessage({ notice } satisfies FromWorker),
       }
 
@@ -43,11 +48,20 @@ const imageTower = async (threads: number | undefined): Promise<Placed<RunPictur
     image = undefined
   }
   imageThreads = threads
-  image ??= openImageTower(model.image, { device, threads, preparation }).catch((error) => {
+  image ??= openImage(threads).catch((error) => {
     image = undefined
     throw error
   })
   return image
+}
+
+/**
+ * Whoever encodes pictures wants captions too: the text tower is prepared before, as preparing takes most memory where
+ * the image tower is open beside it. What fails is reported when a text comes.
+ */
+const openImage = async (threads: number | undefined): Promise<Placed<RunPictures>> => {
+  await prepareTextTower(model.text, { device, threads: textThreads, preparation }).catch(() => {})
+  return openImageTower(model.image, { device, threads, preparation })
 }
 
 const textTower = (): Promise<Placed<RunTexts>> => {
@@ -93,6 +107,7 @@ const close = async (): Promise<void> => {
 let last: Promise<unknown> = Promise.resolve()
 
 port.on('message', (message: ToWorker) => {
+  if (message === closeMessage) ending.abort()
   last = last.then(async () => {
     if (message === closeMessage) return throughGate(gate, close)
     const { id, ...task } = message

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -121,6 +121,34 @@ describe('a tower', () => {
     expect(isPrepared).toBe(false)
     expectNear(data, await plain())
     expect(notices).toEqual([expect.stringContaining('Could not prepare')])
+  })
+
+  test.runIf(process.platform === 'linux')(
+    'runs from its own graph when the process that prepares it is killed',
+    async () => {
+      const children = async () =>
+        (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean)
+      const before = await children()
+      const encoding = encode()
+      let started: string[] = []
+      while (started.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        started = (await children()).filter((pid) => !before.includes(pid))
+      }
+      process.kill(Number(started[0]), 'SIGKILL')
+      const { data, isPrepared } = await encoding
+      expect(isPrepared).toBe(false)
+      expectNear(data, await plain())
+      expect(notices.at(-1)).toMatch(/^Could not prepare .*SIGKILL/)
+      expect(await entries()).toEqual([])
+    },
+  )
+
+  test('is prepared no further when that is given up', async () => {
+    const given = new AbortController()
+    const encoding = encode({ signal: given.signal, onNotice: () => given.abort(new Error('given up')) })
+    await expect(encoding).rejects.toThrow('given up')
+    expect(await entries()).toEqual([])
   })
 
   test('that is larger than all that may be kept is not prepared, without a word', async () => {
