@@ -95,7 +95,8 @@ const systemFault = (error: NodeJS.ErrnoException): PrintedError | undefined => 
 
 type PrintedError = Pick<VidgrepError, 'code' | 'message' | 'remedy'> & Partial<Pick<VidgrepError, 'excerpt'>>
 
-const printError = (json: boolean, { code, message, remedy, excerpt = [] }: PrintedError): void => {
+/** Says on stderr what went wrong and what to do. */
+export const printError = (json: boolean, { code, message, remedy, excerpt = [] }: PrintedError): void => {
   if (json) process.stderr.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`)
   else for (const line of [message, ...excerpt, remedy]) warn(line)
 }

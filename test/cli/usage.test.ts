@@ -41,7 +41,7 @@ describe('wrong usage', () => {
     ['no command', [], /Say what to do/],
     ['an unknown command', ['serch', 'x'], /^Unknown command: serch\. Did you mean search\?/],
     ['an unknown option', ['search', 'x', '--treshold', '3'], /treshold. Did you mean --threshold\?/],
-    ['an option that resembles none', ['search', 'x', '--interactive'], /^Unknown option: --interactive\nSee: /],
+    ['an option that resembles none', ['search', 'x', '--with-popcorn'], /^Unknown option: --with-popcorn\nSee: /],
     ['a word too many', ['videos', 'x'], /^Expected no more words, got: x\n/],
     ['an empty path', ['index', ''], /value for paths/],
     ['a blank option', ['videos', '--store', ' '], /value for --store/],

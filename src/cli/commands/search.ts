@@ -1,12 +1,18 @@
-import { parseTimestamp, searchDefaults, searchFilters } from '../../index.ts'
+import { parseTimestamp, searchDefaults, searchFilters, UsageError } from '../../index.ts'
 import { outputOptions, showMoments } from '../moments.ts'
-import { defineCommand, openingOptions } from '../options.ts'
+import { defineCommand, openingOptions, withIndex } from '../options.ts'
 import { filterOptions, momentOptions, queryFrom, queryOptions, searchOptions } from '../query.ts'
 
 export const searchCommand = defineCommand({
   command: 'search [query..]',
   describe: 'Find the moments that show what you describe',
   options: {
+    interactive: {
+      alias: 'i',
+      type: 'boolean',
+      default: false,
+      describe: 'Read queries line by line, with the model kept loaded',
+    },
     ...queryOptions,
     within: {
       type: 'string',
@@ -53,11 +59,24 @@ export const searchCommand = defineCommand({
       .example(`$0 search '"a man enters" > "he sits down"'`, 'the one, then the other')
       .example('$0 search --image beach.jpg "at night"', 'like a picture, and as the words say')
       .example('$0 search "a red car" --sheet cars.jpg', 'and a contact sheet')
-      .example('$0 search "a red car" --curve a.mp4 -o a.png', 'all along one video'),
+      .example('$0 search "a red car" --curve a.mp4 -o a.png', 'all along one video')
+      .example('$0 search -i', 'query after query')
+      .check(({ interactive, image, like, unlike, curve, pictures, clips, sheet, export: exported }) => {
+        const other = Object.entries({ image, like, unlike, curve, pictures, clips, sheet, export: exported })
+        const [name] = other.find(([, value]) => value !== undefined) ?? []
+        if (!interactive || name === undefined) return true
+        throw new UsageError(`Expected --interactive without --${name}`, { remedy: 'Leave one of them out' })
+      }),
   run: async (args, context) => {
     const { filter, gap: gapSeconds, curve: video, output, json } = args
-    const query = await queryFrom(args)
     const withinSeconds = args.within === undefined ? undefined : parseTimestamp(args.within)
+    if (args.interactive) {
+      const { runPrompt } = await import('../prompt.ts')
+      const search = { ...searchOptions(args, context), filter, gapSeconds, withinSeconds }
+      const first = args.query.join(' ')
+      return withIndex(args, (index) => runPrompt(index, { search, json, first, signal: context.signal }))
+    }
+    const query = await queryFrom(args)
     if (video !== undefined) {
       const { runCurve } = await import('./curve.ts')
       return runCurve({ query, video, output, json }, args, { ...searchOptions(args, context), withinSeconds })
