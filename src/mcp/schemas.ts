@@ -34,6 +34,22 @@ const moment = z.object({
   likely: z.boolean().describe('Better than chance'),
   likelihood: z.number().nullable().describe('Share of plain captions that find nothing better in the same videos'),
   box: box.describe('Part of the frame that fits best: [x, y, width, height] as fractions'),
+  parts: z
+    .array(
+      z.object({
+        text: z.string(),
+        step: z.number().describe('From 0; in "a" > "b" a has 0 and b has 1'),
+        t: z.number(),
+        score: z.number(),
+        box,
+      }),
+    )
+    .optional()
+    .describe('Of several phrases: where each that is wanted is seen best'),
+  also: z
+    .array(z.object({ path: z.string(), video: z.string(), t: z.number() }))
+    .optional()
+    .describe('Other files that show the same, and when'),
 })
 
 const found = {

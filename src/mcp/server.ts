@@ -169,12 +169,18 @@ const searchOptions = (filters: schemas.SearchFilters, signal: AbortSignal): Sea
 }
 
 const toAnswer = ({ query, moments, cutoff, bestScore, unknown }: SearchResult): CallToolResult => {
-  const found = moments.map(({ rank, video, path, t, from, to, score, likely, likelihood, box }) => ({
+  const found = moments.map(({ rank, video, path, t, from, to, score, likely, likelihood, box, parts, also }) => ({
     ...{ rank, video, path, t, from, to, score, likely, likelihood: likelihood ?? null, box: [...box] },
+    ...(parts && { parts: parts.map(({ text, step, t, score, box }) => ({ text, step, t, score, box: [...box] })) }),
+    ...(also && { also }),
   }))
-  const lines = found.map(
-    (moment) =>
-      `${moment.rank}. ${moment.path} ${formatSpan(moment)}, score ${moment.score.toFixed(1)}${moment.likely ? '' : ', weak'}`,
+  const lines = found.map(({ parts = [], also = [], ...moment }) =>
+    [
+      `${moment.rank}. ${moment.path} ${formatSpan(moment)}, score ${moment.score.toFixed(1)}`,
+      ...(moment.likely ? [] : ['weak']),
+      ...parts.map(({ text, t }) => `"${text}" at ${formatTimestamp(t)}`),
+      ...(also.length > 0 ? [`also in ${also.map(({ path }) => path).join(', ')}`] : []),
+    ].join(', '),
   )
   if (unknown) lines.unshift('The model knows no word of this query: these moments mean nothing. Use other words.')
   if (found.length === 0) lines.push('Nothing was found.')

@@ -87,6 +87,7 @@ export const Filters = () => {
       <label class="density">
         Size
         <input
+          class="size"
           type="range"
           min="140"
           max="520"
@@ -270,6 +271,7 @@ const Scores = () => {
         {cutoff.value === null ? null : <path d={`M${place(cutoff.value)} 0V40`} />}
       </svg>
       <input
+        class="level"
         type="range"
         aria-label="Minimum score"
         min={least}

@@ -58,7 +58,7 @@ const Queries = ({ title, queries }: { title: string; queries: readonly string[]
   <div class="chips">
     <span>{title}</span>
     {queries.map((query) => (
-      <button key={query} type="button" onClick={() => startOver({ q: query })}>
+      <button key={query} type="button" class="query" onClick={() => startOver({ q: query })}>
         {query}
       </button>
     ))}
@@ -91,7 +91,7 @@ const VideoCard = ({ video }: { video: Video }) => {
         onClick={open}
         aria-label={`Play ${name}${durationSeconds === null ? '' : `, ${clock(durationSeconds)}`}`}
       >
-        <span class="picture">
+        <span class="picture" style={{ aspectRatio: '16 / 9' }}>
           <img
             src={frameUrl(video.video, Math.min(60, (durationSeconds ?? 0) / 3), 320)}
             alt=""

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { clipUrl, frameUrl, type Moment, previewUrl, streamUrl, whyAway } from './api.ts'
-import { exactClock, explanation, nameOf } from './format.ts'
+import { clock, exactClock, explanation, nameOf, stepsOf } from './format.ts'
 import { Icon } from './Icon.tsx'
 import { isMarked, toggleMark } from './marks.ts'
 import { hasQuestion, toCommand } from './query.ts'
-import { judge, likenessOf, playing, search, videosByFingerprint } from './state.ts'
+import { judge, likenessOf, type Opened, playing, search, videosByFingerprint } from './state.ts'
 import { Timeline } from './Timeline.tsx'
 
 /** What the keys do to the player; `undefined` while none is open. */
@@ -20,10 +20,10 @@ type Source =
   | { readonly kind: 'picture' }
   | { readonly kind: 'gone'; readonly message: string; readonly remedy: string }
 
-export const Player = ({ moment }: { moment: Moment }) => {
+export const Player = ({ moment }: { moment: Opened }) => {
   const element = useRef<HTMLVideoElement>(null)
   const [source, setSource] = useState<Source>({ kind: 'file' })
-  const [now, setNow] = useState(moment.t)
+  const [now, setNow] = useState(moment.at ?? moment.t)
   const [range, setRange] = useState<{ from?: number; to?: number }>({})
   const info = videosByFingerprint.value.get(moment.video)
   const duration = info?.durationSeconds ?? element.current?.duration ?? 0
@@ -40,7 +40,7 @@ export const Player = ({ moment }: { moment: Moment }) => {
 
   useEffect(() => {
     setRange({})
-    seekTo(moment.t)
+    seekTo(moment.at ?? moment.t)
   }, [moment])
   useEffect(() => setSource({ kind: 'file' }), [moment.video])
 
@@ -105,7 +105,7 @@ export const Player = ({ moment }: { moment: Moment }) => {
               ? streamUrl(moment.video)
               : previewUrl(moment.video, source.from, Math.min(source.from + previewSeconds, duration || Infinity))
           }
-          poster={frameUrl(moment.video, moment.t, 1280)}
+          poster={frameUrl(moment.video, moment.at ?? moment.t, 1280)}
           controls
           playsInline
           preload="auto"
@@ -126,6 +126,8 @@ export const Player = ({ moment }: { moment: Moment }) => {
         {info?.width ? ` · ${info.width}×${info.height}` : ''}
       </p>
       <p class="path">{moment.path}</p>
+      <Steps moment={moment} onSeek={seekTo} />
+      <Also moment={moment} />
       <div class="actions">
         <button
           type="button"
@@ -155,6 +157,52 @@ export const Player = ({ moment }: { moment: Moment }) => {
         </a>
       </div>
     </aside>
+  )
+}
+
+/** Of "A then B": where each of them is. */
+const Steps = ({ moment, onSeek }: { moment: Moment; onSeek(seconds: number): void }) => {
+  const steps = stepsOf(moment).filter(({ text }) => text !== undefined)
+  if (steps.length === 0) return null
+  return (
+    <ol class="places" aria-label="One after the other">
+      {steps.map(({ t, text }, i) => (
+        <li key={t}>
+          <button type="button" onClick={() => onSeek(t)}>
+            <b class={`of-${i + 1}`}>{clock(t)}</b> {text}
+          </button>
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+/** Other files that show the same. Another copy of this very file plays no differently. */
+const Also = ({ moment: { video, also = [], ...moment } }: { moment: Moment }) => {
+  if (also.length === 0) return null
+  return (
+    <div class="also-in">
+      also in
+      <ul class="places">
+        {also.map((place) => (
+          <li key={place.path} title={place.path}>
+            {place.video === video ? (
+              place.path
+            ) : (
+              <button
+                type="button"
+                onClick={() => {
+                  const { video, path, t } = place
+                  playing.value = { ...moment, video, path, t, from: t, to: t, box: [0, 0, 1, 1], parts: undefined }
+                }}
+              >
+                <b>{clock(place.t)}</b> {nameOf(place.path)}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </div>
   )
 }
 

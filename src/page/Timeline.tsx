@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type CurveAnswer, curveOf, type Moment, scenesOf } from './api.ts'
-import { clock, exactClock, explanation } from './format.ts'
-import { hasQuestion } from './query.ts'
-import { answered, moments, playing, search } from './state.ts'
+import { clock, exactClock, explanation, stepsOf } from './format.ts'
+import { hasQuestion, quoted } from './query.ts'
+import { answered, found, moments, playing, search } from './state.ts'
 
 type TimelineProps = {
   readonly moment: Moment
@@ -14,15 +14,16 @@ type TimelineProps = {
 
 /** The whole video: how well each second fits the query, the moments, where what is seen changes, and where one is. */
 export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps) => {
-  const curve = useCurve(moment.video)
+  const curves = useCurves(moment.video)
   const changes = useScenes(moment.video)
-  const whole = duration || curve?.durationSeconds || 0
+  const whole = duration || curves[0]?.durationSeconds || 0
   const place = (seconds: number): string => `${whole > 0 ? Math.min(100, (100 * seconds) / whole) : 0}%`
-  const others = curve?.moments ?? moments.value.filter(({ video }) => video === moment.video)
+  const here = moments.value.filter(({ video }) => video === moment.video)
+  const others = curves.length === 1 ? curves[0]!.moments : here
   return (
     <section class="timeline" aria-label="The whole video">
       <div class="strip">
-        {curve && whole > 0 ? <Heat curve={curve} duration={whole} /> : null}
+        {whole > 0 ? curves.map((curve, i) => <Heat key={i} curve={curve} duration={whole} />) : null}
         {changes.map((t) => (
           <span key={t} class="scene" style={{ left: place(t) }} />
         ))}
@@ -64,6 +65,15 @@ export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps
   )
 }
 
+/** What is asked of each step of "A then B". */
+const stepQueries = (moment: Moment): readonly string[] =>
+  stepsOf(moment).map((_, step) =>
+    (moment.parts ?? [])
+      .filter((part) => part.step === step)
+      .map(({ text }) => quoted(text))
+      .join(' + '),
+  )
+
 /** Most of the answer's curve, and where likely begins. The height says what the colour does, for who cannot tell them. */
 const Heat = ({ curve, duration }: { curve: CurveAnswer; duration: number }) => {
   const { points, cutoff } = curve
@@ -84,18 +94,23 @@ const Heat = ({ curve, duration }: { curve: CurveAnswer; duration: number }) => 
   )
 }
 
-/** Follows the search that is answered; the old curve stays until the new one is here. */
-const useCurve = (video: string): CurveAnswer | undefined => {
-  const [curve, setCurve] = useState<CurveAnswer | undefined>(undefined)
+/**
+ * Follows the search that is answered; the old curves stay until the new ones are here.
+ * @returns one, or of "A then B" one for each step
+ */
+const useCurves = (video: string): readonly CurveAnswer[] => {
+  const [curves, setCurves] = useState<readonly CurveAnswer[]>([])
   const asked = answered.value
   useEffect(() => {
-    if (!hasQuestion(asked) || !hasQuestion(search.value)) return setCurve(undefined)
+    if (!hasQuestion(asked) || !hasQuestion(search.value)) return setCurves([])
     const stop = new AbortController()
-    setCurve((now) => (now?.video === video ? now : undefined))
-    curveOf(asked, video, stop.signal).then(setCurve, () => {})
+    setCurves((now) => (now[0]?.video === video ? now : []))
+    const steps = found.value[0] ? stepQueries(found.value[0]) : []
+    const queries = steps.length > 1 ? steps.map((q) => ({ ...asked, q, next: '', without: '' })) : [asked]
+    Promise.all(queries.map((query) => curveOf(query, video, stop.signal))).then(setCurves, () => {})
     return () => stop.abort()
   }, [asked, video, search.value.q === ''])
-  return curve
+  return curves
 }
 
 /** Where scenes begin. A video without whole frames has none. */

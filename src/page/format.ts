@@ -26,3 +26,24 @@ export const explanation = ({ likelihood, score }: Moment): string =>
   likelihood === null
     ? `Score ${score.toFixed(1)}`
     : `Score ${score.toFixed(1)}: better than ${Math.floor(100 * likelihood)} % of plain captions in these videos`
+
+/** A picture that a moment is shown by; `text` where it is one of several. */
+export type Step = Pick<Moment, 't' | 'box'> & { readonly text?: string }
+
+const mostSteps = 4
+
+/** What a moment is shown by: of "A then B" each step by its best part, else the peak alone. */
+export const stepsOf = (moment: Moment): readonly Step[] => {
+  const { parts = [] } = moment
+  const best: NonNullable<Moment['parts']> = []
+  for (const part of parts) {
+    const known = best[part.step]
+    if (!known || part.score > known.score) best[part.step] = part
+  }
+  return best.length > 1 ? best.slice(0, mostSteps) : [moment]
+}
+
+/** x, y, width and height as fractions of the frame. */
+export type Box = readonly [number, number, number, number]
+
+export const isWhole = ([x, y, w, h]: Box): boolean => x <= 0 && y <= 0 && x + w >= 1 && y + h >= 1

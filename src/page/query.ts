@@ -69,7 +69,7 @@ export const fromAddress = (address: string): Search => {
 
 const quotes = /["“”„«»]/g
 
-const quoted = (text: string): string => `"${text.replace(quotes, ' ').trim()}"`
+export const quoted = (text: string): string => `"${text.replace(quotes, ' ').trim()}"`
 
 /** The boxes put together by the grammar of queries; plain words stay plain words. */
 export const composed = ({ q, next, without }: Search): string => {

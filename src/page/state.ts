@@ -1,5 +1,6 @@
 import { computed, signal } from '@preact/signals'
 import { ApiError, handIn, listVideos, type Moment, searchMoments, type Video } from './api.ts'
+import { isWhole } from './format.ts'
 import { kept } from './kept.ts'
 import { composed, fromAddress, hasQuestion, noSearch, type Search, toAddress } from './query.ts'
 
@@ -38,9 +39,12 @@ export const moments = computed<readonly Moment[]>(() => {
   return threshold === undefined ? found.value : found.value.filter(({ score }) => score >= threshold)
 })
 
+/** A moment whose video is open, and the second that is to be shown of it: by default its peak. */
+export type Opened = Moment & { readonly at?: number }
+
 /** The moment that is chosen, and the one whose video is open beside the grid. */
 export const chosen = signal(-1)
-export const playing = signal<Moment | undefined>(undefined)
+export const playing = signal<Opened | undefined>(undefined)
 
 /** Width of a picture in the grid in pixels. */
 export const density = kept('density', 260)
@@ -137,9 +141,8 @@ export const more = (least = 2 * wanted): void => {
 export const retry = (): void => void run(wanted)
 
 export const likenessOf = ({ video, t, box }: Pick<Moment, 'video' | 't' | 'box'>): string => {
-  const isWhole = box[0] <= 0 && box[1] <= 0 && box[2] >= 1 && box[3] >= 1
   const corners = box.map((value) => Number(Math.max(0, Math.min(1, value)).toFixed(4))).join(',')
-  return `${video}@${t.toFixed(3)}${isWhole ? '' : `@${corners}`}`
+  return `${video}@${t.toFixed(3)}${isWhole(box) ? '' : `@${corners}`}`
 }
 
 /** Feedback: the list is ranked anew at once. The same again takes it back. */

@@ -124,7 +124,24 @@ describe.skipIf(lacking.length > 0)('the page', () => {
       page.fill('.box-label >> nth=1 >> input', 'a cat'),
     ])
     expect(new URL(then.url()).searchParams.get('q')).toBe('"a cup of coffee" > "a cat"')
-    await page.waitForSelector('.card .score')
+  })
+
+  it('shows both moments of what comes one after the other, and plays either', async () => {
+    const both = page.locator('.card').first().locator('.open')
+    await expect.poll(() => both.count(), patience).toBe(2)
+    expect(await axeProblems(page)).toEqual([])
+    const [second] = await page.evaluate<number[]>(
+      `fetch('/api/v1/search?q="a cup of coffee" > "a cat"').then((answer) => answer.json()).then(({ moments }) => moments[0].parts.slice(1).map(({ t }) => t))`,
+    )
+    await both.nth(1).click()
+    await expect.poll(() => page.evaluate(isReady), patience).toBe(true)
+    expect(await page.evaluate(playerTime)).toBeCloseTo(second!, 1)
+    expect(await page.locator('.places button').allTextContents()).toEqual([
+      expect.stringMatching(/^0:0\d a cup of coffee$/),
+      expect.stringMatching(/^0:0\d a cat$/),
+    ])
+    await expect.poll(() => page.locator('.heat').count(), patience).toBe(2)
+    await page.keyboard.press('Escape')
   })
 
   it('finds what looks like a picture that is dropped', async () => {
@@ -211,7 +228,7 @@ describe.skipIf(lacking.length > 0)('the page', () => {
   it('fits a phone', async () => {
     await page.setViewportSize({ width: 390, height: 800 })
     await page.waitForSelector('.card .score')
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+    await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
     expect(await axeProblems(page)).toEqual([])
     await page.click('.card .open')
     await page.waitForSelector('.player')
@@ -248,6 +265,7 @@ describe.skipIf(lacking.length > 0)('a thousand results', () => {
       const answer = await (await route.fetch({ url: asked.href })).json()
       const [first] = answer.moments
       const moments = Array.from({ length: n }, (_, i) => ({ ...first, rank: i + 1, t: i, score: 90 - i / 20 }))
+      moments[0].also = [{ path: '/elsewhere/copy.mp4', video: first.video, t: 0 }]
       await route.fulfill({ json: { ...answer, moments } })
     })
     const devtools = await page.context().newCDPSession(page)
@@ -259,6 +277,7 @@ describe.skipIf(lacking.length > 0)('a thousand results', () => {
     }
     await page.goto(`${url}?q=a+cat`)
     await page.waitForSelector('.card .score')
+    expect(await page.locator('.also').allTextContents()).toEqual(['also in copy.mp4'])
     const before = await measured()
     const scroll = async () => {
       await page.evaluate('window.scrollTo(0, document.documentElement.scrollHeight)')

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { copyFile, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
@@ -17,7 +17,10 @@ let transport: StdioClientTransport
 
 beforeAll(async () => {
   const index = await openIndex({ store: inFolder('store'), model: 'starter' })
-  for await (const event of index.ingest([bunny], { detail: 'whole', everySeconds: 2 })) void event
+  const options = { detail: 'whole', everySeconds: 2 } as const
+  for await (const event of index.ingest([bunny], options)) void event
+  await copyFile(bunny, inFolder('second.mp4'))
+  for await (const event of index.ingest([inFolder('second.mp4')], options)) void event
   await index.close()
   const { PATH = '', HOME = '', VIDGREP_FFMPEG = '', VIDGREP_FFPROBE = '' } = process.env
   transport = new StdioClientTransport({
@@ -70,6 +73,20 @@ describe('an assistant', () => {
     expect(alike.moments.length).toBeGreaterThan(0)
     const isAside = alike.moments.every(({ path, from, to }) => path === bunny && (t < from || to < t))
     expect(isAside).toBe(true)
+  })
+
+  it('is told where each phrase is seen, and which other files show the same', async () => {
+    const query = '"a rabbit" > "a meadow"'
+    const { structuredContent, content } = await call('search', { query, n: 1 })
+    const [moment] = (structuredContent as { moments: object[] }).moments
+    expect(moment).toMatchObject({
+      parts: [
+        { text: 'a rabbit', step: 0, t: expect.any(Number) },
+        { text: 'a meadow', step: 1, t: expect.any(Number) },
+      ],
+      also: [{ path: inFolder('second.mp4'), t: expect.any(Number) }],
+    })
+    expect(content).toMatchObject([{ text: expect.stringMatching(/"a meadow" at \S+, also in .+second\.mp4/) }])
   })
 
   it('lists videos', async () => {
