@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts'
-import type { CallOptions, Hit, Store } from '../store/store.ts'
+import type { CallOptions, Sighting, Store } from '../store/store.ts'
 import { find, type Moment, rulesOf, toMoment } from './find.ts'
 import { bestAt, type Rule, readFrames } from './frames.ts'
 import { scoreOf } from './moments.ts'
@@ -87,7 +87,7 @@ export const curve = async (
 const togetherSeconds = 120
 
 const pointsTogether = async (
-  store: Pick<Store, 'search'>,
+  store: Pick<Store, 'search' | 'sightings'>,
   rule: Rule,
   video: string,
   windows: readonly Window[],
@@ -120,7 +120,7 @@ const shortestWindow = 1
 
 /** Asks window by window, so that a long video takes no more memory than its curve. */
 const pointsOf = async (
-  store: Pick<Store, 'search'>,
+  store: Pick<Store, 'sightings'>,
   vector: Float32Array,
   video: string,
   windows: readonly Window[],
@@ -131,7 +131,7 @@ const pointsOf = async (
   while (waiting.length > 0) {
     const { from, to } = waiting.shift()!
     const filter = { videos: [video], afterSeconds: from, beforeSeconds: to }
-    const hits = await store.search(vector, { limit: mostHits, filter, exact: true, signal })
+    const hits = await store.sightings(vector, { limit: mostHits, filter, exact: true, signal })
     if (hits.length === mostHits && to - from > shortestWindow) {
       const middle = (from + to) / 2
       waiting.unshift({ from, to: middle }, { from: middle, to })
@@ -147,7 +147,7 @@ const pointsOf = async (
 }
 
 /** The best score at each time of a window at which a patch begins or was last seen. */
-const bestOverTime = (hits: readonly Hit[], { from, to }: Window): readonly CurvePoint[] => {
+const bestOverTime = (hits: readonly Sighting[], { from, to }: Window): readonly CurvePoint[] => {
   const times = [...new Set(hits.flatMap(({ t, until }) => [t, until]))]
     .filter((at) => at >= from && at < to)
     .sort((a, b) => a - b)

@@ -61,7 +61,7 @@ export type Spread = { readonly meanScore: number; readonly spreadScore: number 
 const sampledPlaces = 24
 const sampledSeconds = 2
 
-/** Most points of a place. */
+/** Points a place at most. */
 const sampledPoints = 500
 
 /**
@@ -71,24 +71,23 @@ const sampledPoints = 500
  * @returns `undefined` if there is nothing to sample
  */
 export const spreadOf = async (
-  store: Pick<Store, 'search'>,
+  store: Pick<Store, 'sightings'>,
   vector: Float32Array,
   records: readonly VideoRecord[],
   { signal }: CallOptions,
 ): Promise<Spread | undefined> => {
   const timed = records.filter(({ durationSeconds }) => durationSeconds !== undefined)
   if (timed.length === 0) return undefined
-  const places = Array.from({ length: sampledPlaces }, (_, i) => {
+  const within = Array.from({ length: sampledPlaces }, (_, i) => {
     const at = ((i + 0.5) * timed.length) / sampledPlaces
     const { video, durationSeconds } = timed[Math.floor(at)]!
     // Where there are fewer videos than places, each is looked at in several.
-    const afterSeconds = (timed.length < sampledPlaces ? at % 1 : 0.5) * durationSeconds!
-    return { videos: [video], afterSeconds, beforeSeconds: afterSeconds + sampledSeconds }
+    const from = (timed.length < sampledPlaces ? at % 1 : 0.5) * durationSeconds!
+    return { video, from, to: from + sampledSeconds }
   })
-  const found = await Promise.all(
-    places.map((filter) => store.search(vector, { limit: sampledPoints, filter, signal })),
-  )
-  const scores = found.flat().map(({ similarity }) => 100 * similarity)
+  const limit = sampledPlaces * sampledPoints
+  const found = await store.sightings(vector, { limit, filter: { within }, exact: true, signal })
+  const scores = found.map(({ similarity }) => 100 * similarity)
   if (scores.length === 0) return undefined
   const meanScore = scores.reduce((sum, score) => sum + score, 0) / scores.length
   const variance = scores.reduce((sum, score) => sum + (score - meanScore) ** 2, 0) / scores.length

@@ -1,4 +1,4 @@
-import type { CallOptions, Hit, PointFilter, Store, Stretch } from '../store/store.ts'
+import type { CallOptions, Hit, PointFilter, Sighting, Store, Stretch } from '../store/store.ts'
 
 /** A stretch of a video that fits a query, as it is found: {@link Moment} is what a user gets. */
 export type FoundMoment = Stretch & {
@@ -11,7 +11,7 @@ export type FoundMoment = Stretch & {
 }
 
 export type MomentSearch = CallOptions & {
-  readonly store: Pick<Store, 'search'>
+  readonly store: Pick<Store, 'search' | 'sightings'>
   /** Embedding of the query: a unit vector of the store's dimension. */
   readonly vector: Float32Array
   /** Most moments wanted. */
@@ -38,6 +38,9 @@ export const reachSeconds = 15
 const firstPoints = 1000
 export const mostPoints = 16_000
 
+/** Peaks that the store is asked to look around at once. */
+const peaksAtOnce = 32
+
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
 
@@ -45,8 +48,8 @@ export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 
  * Finds the stretches of videos that fit a query best. A moment reaches from its peak outwards as far as the best patch
  * of each frame keeps its height over the background; one frame in between may be lower.
  *
- * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left: one call around
- * each moment (three where more than a thousand points fit), and at most as many for the hits.
+ * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left, and once for what
+ * is around all peaks among them that lie far enough apart (three times where more than a thousand points fit each).
  *
  * @returns best first
  */
@@ -61,8 +64,7 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
     for (;;) {
       const peaks = nextPeaks(hits, found, search).filter((hit) => scoreOf(hit) >= leastScore)
       if (peaks.length === 0) break
-      const grown = await Promise.all(peaks.map((peak) => around(peak, found, search)))
-      found = [...found, ...grown].sort((a, b) => b.peak.similarity - a.peak.similarity)
+      found = [...found, ...(await around(peaks, found, search))].sort((a, b) => b.peak.similarity - a.peak.similarity)
     }
     const last = hits.at(-1)
     if (found.length >= n || hits.length < limit || !last || scoreOf(last) < leastScore) return found.slice(0, n)
@@ -105,21 +107,66 @@ const placesOf = ({ video, from, to, elsewhere = [] }: FoundMoment): readonly St
 /** How far a copy's sampled frames may lie beside those of the moment, in seconds. */
 const copyMarginSeconds = 1
 
-const overlaps = (stretch: Stretch, { video, t, until }: Hit): boolean =>
+const overlaps = (stretch: Stretch, { video, t, until }: Pick<Hit, 'video' | 't' | 'until'>): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
 
-/** Ends where another moment begins. */
-const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentSearch): Promise<FoundMoment> => {
-  const { backgroundScore, filter } = search
-  const afterSeconds = Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY)
-  const beforeSeconds = Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY)
-  const neighbours = others.flatMap(placesOf).filter(({ video }) => video === peak.video)
-  const window = { videos: [peak.video], afterSeconds, beforeSeconds, outside: neighbours }
-  const level = backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
-  const points = await allAbove(level, window, search)
+/** The moments of peaks that are far from each other; they end where another one begins. */
+const around = async (
+  peaks: readonly Hit[],
+  others: readonly FoundMoment[],
+  search: MomentSearch,
+): Promise<readonly FoundMoment[]> => {
+  const moments: FoundMoment[] = []
+  for (let at = 0; at < peaks.length; at += peaksAtOnce) {
+    const windows = peaks.slice(at, at + peaksAtOnce).map((peak) => windowOf(peak, others, search))
+    const points = await pointsAround(windows, search)
+    moments.push(...windows.map((window) => grow(window, points, search)))
+  }
+  return moments
+}
+
+/** Where the moment of a peak may lie. */
+type Window = Stretch & {
+  readonly peak: Hit
+  /** Score that the moment keeps. */
+  readonly level: number
+  /** Moments of the same video. */
+  readonly neighbours: readonly Stretch[]
+}
+
+const windowOf = (
+  peak: Hit,
+  others: readonly FoundMoment[],
+  { backgroundScore, filter }: Pick<MomentSearch, 'backgroundScore' | 'filter'>,
+): Window => ({
+  peak,
+  video: peak.video,
+  from: Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY),
+  to: Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY),
+  level: backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore),
+  neighbours: others.flatMap(placesOf).filter(({ video }) => video === peak.video),
+})
+
+/** All points of some windows that keep the level, and the others of the same frames where these are few. */
+const pointsAround = async (
+  windows: readonly Window[],
+  { store, vector, signal }: MomentSearch,
+): Promise<readonly Sighting[]> => {
+  const within = windows.map(({ video, from, to }) => ({ video, from, to }))
+  const leastLevel = Math.min(...windows.map(({ level }) => level))
+  for (let each = firstPoints; ; each *= 4) {
+    const limit = each * windows.length
+    const points = await store.sightings(vector, { limit, filter: { within }, signal })
+    if (points.length < limit || scoreOf(points.at(-1)!) < leastLevel || each >= mostPoints) return points
+  }
+}
+
+const grow = (window: Window, sightings: readonly Sighting[], search: MomentSearch): FoundMoment => {
+  const { peak, video, level, neighbours } = window
+  const points = sightings.filter((point) => overlaps(window, point) && !neighbours.some((one) => overlaps(one, point)))
   const high = points.filter((point) => scoreOf(point) >= level)
   const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
-    .filter((at) => at >= afterSeconds && at <= beforeSeconds)
+    .filter((at) => at >= window.from && at <= window.to)
     .sort((a, b) => a - b)
   const isHigh = (at: number): boolean => high.some(({ t, until }) => t <= at && at <= until)
   const start = Math.max(...neighbours.map(({ to }) => (to < peak.t ? to : Number.NEGATIVE_INFINITY)))
@@ -128,7 +175,6 @@ const around = async (peak: Hit, others: readonly FoundMoment[], search: MomentS
   const after = times.filter((at) => at > peak.until && at < end)
   const from = reach(before, isHigh) ?? peak.t
   const to = reach(after, isHigh) ?? peak.until
-  const { video } = peak
   const stretch = { video, from, to }
   const elsewhere = search
     .elsewhere?.(stretch)
@@ -146,18 +192,6 @@ export const reach = (times: readonly number[], isHigh: (at: number) => boolean)
     if (low === 0) reached = at
   }
   return reached
-}
-
-/** The best points of a window: all that score so much, and the others of the same frames where these are few. */
-const allAbove = async (
-  level: number,
-  filter: PointFilter,
-  { store, vector, signal }: MomentSearch,
-): Promise<readonly Hit[]> => {
-  for (let limit = firstPoints; ; limit *= 4) {
-    const points = await store.search(vector, { limit, filter, signal })
-    if (points.length < limit || scoreOf(points.at(-1)!) < level || limit >= mostPoints) return points
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { OpenCollection } from '../collection.ts'
-import type { Store, VideoRecord } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
 import { find, type Moment, type Scope, toMoment } from './find.ts'
 import { foreignLanguage, languageName } from './language.ts'
@@ -124,12 +124,11 @@ const withOthers = (moment: Moment, { all }: Scope, { copies, filter }: SearchOp
 
 /** Where each video lies now: a point remembers where it was indexed, its video's record every place. */
 const currentPaths = async (
-  store: Pick<Store, 'record'>,
+  store: Pick<Store, 'records'>,
   found: readonly FoundMoment[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, string>> => {
   const videos = [...new Set(found.map(({ video }) => video))]
-  const records = await Promise.all(videos.map((video) => store.record(video, { signal })))
-  const placed = records.filter((record): record is VideoRecord => record?.files[0] !== undefined)
+  const placed = (await store.records({ videos, signal })).filter(({ files }) => files.length > 0)
   return new Map(placed.map(({ video, files }) => [video, files[0]!.path]))
 }

@@ -43,6 +43,9 @@ export type Hit = Payload & {
   readonly similarity: number
 }
 
+/** When something was seen, and how alike it is: all of a {@link Hit} that a search needs of most points. */
+export type Sighting = Pick<Hit, 'video' | 't' | 'until' | 'similarity'>
+
 export type VideoStatus = 'complete' | 'partial' | 'failed'
 
 /** What is known of one video of the collection. Written after its points are durable. */
@@ -118,6 +121,8 @@ export type PointFilter = {
   readonly afterSeconds?: number
   /** Only points that begin at or before this time in seconds (`t <= beforeSeconds`). */
   readonly beforeSeconds?: number
+  /** Only what is seen within one of these stretches. An empty list matches nothing. */
+  readonly within?: readonly Stretch[]
   /** Not what is seen within one of these stretches. */
   readonly outside?: readonly Stretch[]
 }
@@ -151,6 +156,8 @@ export type Store = {
   upsert(points: readonly Point[], options?: CallOptions): Promise<void>
   /** Best first; at equal similarity by id. Exact unless the store says otherwise in {@link describe}. */
   search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
+  /** As {@link search}, in a fraction of the time where points are many. Best first; equals are in no order. */
+  sightings(vector: Float32Array, options: SearchOptions): Promise<readonly Sighting[]>
   /** Does beforehand what the first call would have to do first, so that a search's words can be encoded meanwhile. */
   warmUp?(): Promise<void>
   /** Ids of the points of a video that are durable. */
@@ -180,8 +187,8 @@ export type Store = {
    * @returns what was written
    */
   changeRecord(video: string, change: RecordChange, options?: CallOptions): Promise<VideoRecord | undefined>
-  /** All records, by `video`. */
-  records(options?: CallOptions): Promise<readonly VideoRecord[]>
+  /** All records, or those of some videos that there are, by `video`. */
+  records(options?: CallOptions & { readonly videos?: readonly string[] }): Promise<readonly VideoRecord[]>
   /** Housekeeping after much was written (compaction, index); cheap when there is nothing to do. */
   optimize(options?: CallOptions): Promise<void>
   /** Facts for `vidgrep doctor`, such as the engine's version and whether search is exact. */

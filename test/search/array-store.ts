@@ -4,6 +4,7 @@ import {
   type Point,
   type PointFilter,
   type Store,
+  type Stretch,
   schemaVersion,
   type VideoRecord,
 } from '../../src/store/store.ts'
@@ -13,6 +14,19 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
   const points = new Map<string, Point>()
   const records = new Map<string, VideoRecord>()
   const limits: number[] = []
+  const search: Store['search'] = async (vector, { limit, filter = {}, signal }) => {
+    signal?.throwIfAborted()
+    checkVector(vector, dimension, 'Query')
+    limits.push(limit)
+    return [...points.values()]
+      .filter((point) => passes(point, filter))
+      .map((point): Hit => {
+        const { vector: own, ...payload } = point
+        return { ...payload, similarity: own.reduce((sum, x, i) => sum + x * vector[i]!, 0) }
+      })
+      .sort((a, b) => b.similarity - a.similarity || (a.id < b.id ? -1 : 1))
+      .slice(0, limit)
+  }
   const ofVideo = (video: string) => [...points.values()].filter((point) => point.video === video)
   return {
     limits,
@@ -22,19 +36,8 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
       checkPoints(added, dimension)
       for (const point of added) points.set(point.id, point)
     },
-    search: async (vector, { limit, filter = {}, signal }) => {
-      signal?.throwIfAborted()
-      checkVector(vector, dimension, 'Query')
-      limits.push(limit)
-      return [...points.values()]
-        .filter((point) => passes(point, filter))
-        .map((point): Hit => {
-          const { vector: own, ...payload } = point
-          return { ...payload, similarity: own.reduce((sum, x, i) => sum + x * vector[i]!, 0) }
-        })
-        .sort((a, b) => b.similarity - a.similarity || (a.id < b.id ? -1 : 1))
-        .slice(0, limit)
-    },
+    search,
+    sightings: search,
     scan: async function* (filter) {
       for (const point of points.values()) if (passes(point, filter)) yield point
     },
@@ -57,16 +60,24 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
       if (record) records.set(video, record)
       return record
     },
-    records: async () => [...records.values()].sort((a, b) => (a.video < b.video ? -1 : 1)),
+    records: async ({ videos } = {}) =>
+      [...records.values()]
+        .filter(({ video }) => videos?.includes(video) ?? true)
+        .sort((a, b) => (a.video < b.video ? -1 : 1)),
     optimize: async () => {},
     describe: async () => ({ exact: true }),
     close: async () => {},
   }
 }
 
-const passes = ({ video, patch, t, until }: Point, filter: PointFilter): boolean =>
-  (filter.patch ?? patch) === patch &&
-  (filter.videos?.includes(video) ?? true) &&
-  until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
-  t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY) &&
-  !filter.outside?.some((stretch) => stretch.video === video && until >= stretch.from && t <= stretch.to)
+const passes = ({ video, patch, t, until }: Point, filter: PointFilter): boolean => {
+  const isIn = (stretch: Stretch) => stretch.video === video && until >= stretch.from && t <= stretch.to
+  return (
+    (filter.patch ?? patch) === patch &&
+    (filter.videos?.includes(video) ?? true) &&
+    until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
+    t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY) &&
+    (filter.within?.some(isIn) ?? true) &&
+    !filter.outside?.some(isIn)
+  )
+}

@@ -388,14 +388,40 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
           { afterSeconds: 3, outside: [{ video: 'a', from: 5, to: 5 }] },
           [1, 4, 5],
         ],
+        ['within no stretch', { within: [] }, []],
+        [
+          'within two stretches',
+          {
+            within: [
+              { video: 'a', from: 4, to: 4.5 },
+              { video: 'b', from: 9, to: 20 },
+            ],
+          },
+          [1, 4],
+        ],
+        [
+          'within a stretch, outside another, whole frames',
+          {
+            patch: 0,
+            within: [
+              { video: 'a', from: 0, to: 9 },
+              { video: 'b', from: 0, to: 20 },
+            ],
+            outside: [{ video: 'a', from: 5, to: 5 }],
+          },
+          [4],
+        ],
         ['tiny and huge times', { afterSeconds: 1e-7, beforeSeconds: 1e21 }, [1, 2, 3, 4, 5]],
       ])('%s', async (_, filter, seeds) => {
-        const ids = await foundIds(store, unitVector(1), { limit: 10, filter })
+        const hits = await store.search(unitVector(1), { limit: 10, filter })
+        const ids = hits.map(({ id }) => id)
         expect(new Set(ids)).toEqual(new Set(seeds.map((seed) => points[seed - 1]!.id)))
         expect(ids).toHaveLength(seeds.length)
         const scanned: string[] = []
         for await (const { id } of store.scan(filter)) scanned.push(id)
         expect(scanned.sort()).toEqual([...ids].sort())
+        const seen = hits.map(({ video, t, until, similarity }) => ({ video, t, until, similarity }))
+        expect(await store.sightings(unitVector(1), { limit: 10, filter })).toEqual(seen)
       })
 
       test('ten thousand videos are searched among as well as one', async () => {
@@ -477,6 +503,11 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
           await Promise.all(names.slice(i, i + 20).map((video) => putRecord(store, sampleRecord(video))))
         }
         expect((await store.records()).map(({ video }) => video)).toEqual([...names].sort())
+        const some = [names.at(-1)!, 'unknown', names[0]!]
+        expect((await store.records({ videos: some })).map(({ video }) => video)).toEqual(
+          [names[0]!, names.at(-1)!].sort(),
+        )
+        expect(await store.records({ videos: [] })).toEqual([])
       })
 
       test('a record is changed as it is now, left alone where nothing is made of it, made where there is none', async () => {

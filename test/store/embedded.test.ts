@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect, Index } from '@lancedb/lancedb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbeddedStore } from '../../src/store/embedded/embeddedStore.ts'
 import { collectionsIn } from '../../src/store/embedded/folder.ts'
@@ -143,30 +144,42 @@ describe('many small upserts', () => {
 })
 
 describe('a large collection', () => {
-  test('is searched through an index that finds what a scan finds, new points included', async () => {
-    const upkeep = { ...defaultUpkeep, indexFromPoints: 5000 }
-    const store = await openEmbeddedStore(freshFolder(), { collection: 'one', create }, upkeep)
-    const points = Array.from({ length: 6000 }, (_, i) => samplePoint(i, { video: `video-${i % 10}` }))
-    await store.upsert(points)
-    await store.optimize()
-    expect(await store.describe()).toMatchObject({ points: 6000, exact: true, indexed: true })
-    await store.upsert([samplePoint(7000), samplePoint(5, { vector: unitVector(7001) })])
-    for (const seed of [7000, 7001]) {
-      const [best] = await store.search(unitVector(seed), { limit: 1 })
-      expect(best!.similarity).toBeCloseTo(1, 5)
-    }
-    const now = [...points, samplePoint(7000)]
-    now[5] = samplePoint(5, { vector: unitVector(7001) })
-    for (const videos of [undefined, ['video-3']]) {
-      const query = unitVector(9000)
-      const wanted = now.filter(({ video }) => !videos || videos.includes(video))
-      const best = wanted.map(({ vector }) => cosine(vector, query)).sort((a, b) => b - a)
-      const hits = await store.search(query, { limit: 60, filter: { videos } })
-      expect(hits).toHaveLength(60)
-      for (const [i, { similarity }] of hits.entries()) expect(Math.abs(similarity - best[i]!)).toBeLessThan(1e-4)
-    }
-    await store.close()
-  })
+  test.each(['an index', 'an index of cosines, as older versions built it,'])(
+    'is searched through %s that finds what a scan finds, new points included',
+    async (index) => {
+      const upkeep = { ...defaultUpkeep, indexFromPoints: 5000 }
+      const folder = freshFolder()
+      const store = await openEmbeddedStore(folder, { collection: 'one', create }, upkeep)
+      const points = Array.from({ length: 6000 }, (_, i) => samplePoint(i, { video: `video-${i % 10}` }))
+      await store.upsert(points)
+      if (index !== 'an index') await indexCosines(join(folder, 'one'))
+      await store.optimize()
+      expect(await store.describe()).toMatchObject({ points: 6000, exact: true, indexed: true })
+      await store.upsert([samplePoint(7000), samplePoint(5, { vector: unitVector(7001) })])
+      for (const seed of [7000, 7001]) {
+        const [best] = await store.search(unitVector(seed), { limit: 1 })
+        expect(best!.similarity).toBeCloseTo(1, 5)
+      }
+      const now = [...points, samplePoint(7000)]
+      now[5] = samplePoint(5, { vector: unitVector(7001) })
+      for (const videos of [undefined, ['video-3']]) {
+        const query = unitVector(9000)
+        const wanted = now.filter(({ video }) => !videos || videos.includes(video))
+        const best = wanted.map(({ vector }) => cosine(vector, query)).sort((a, b) => b - a)
+        const hits = await store.search(query, { limit: 60, filter: { videos } })
+        expect(hits).toHaveLength(60)
+        for (const [i, { similarity }] of hits.entries()) expect(Math.abs(similarity - best[i]!)).toBeLessThan(1e-4)
+      }
+      await store.close()
+    },
+  )
+
+  const indexCosines = async (contents: string) => {
+    const table = await (await connect(contents)).openTable('points')
+    const config = Index.ivfFlat({ numPartitions: 2, distanceType: 'cosine' })
+    await table.createIndex('vector', { config, name: 'vector_idx' })
+    table.close()
+  }
 
   test('is scanned where memory is too small for its index, and says so', async () => {
     const folder = freshFolder()

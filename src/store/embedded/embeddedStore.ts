@@ -19,7 +19,19 @@ import {
 } from '../store.ts'
 import { loadEngine, type OpenTables, storeErrorFrom, tablesIn } from './engine.ts'
 import { collectionsIn, createCollection, type Facts, putFacts, readFacts } from './folder.ts'
-import { is, nearest, pointIdsOf, pointKey, recordFrom, scan, timesOf, vectorsOf, videoKey } from './points.ts'
+import {
+  is,
+  nearest,
+  oneOf,
+  pointIdsOf,
+  pointKey,
+  recordFrom,
+  scan,
+  sightings,
+  timesOf,
+  vectorsOf,
+  videoKey,
+} from './points.ts'
 import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './vectorIndex.ts'
 import { writerIn } from './writer.ts'
 
@@ -130,8 +142,12 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
     search: (vector, options) =>
       read(async ({ points, ways }) => {
         checkVector(vector, collection.dimension, 'Query')
-        const searched = { table: points, indexed: await ways.isNextIndexed() }
-        return nearest(searched, vector, options)
+        return nearest({ table: points, index: await ways.nextIndex() }, vector, options)
+      }, options),
+    sightings: (vector, options) =>
+      read(async ({ points, ways }) => {
+        checkVector(vector, collection.dimension, 'Query')
+        return sightings({ table: points, index: await ways.nextIndex() }, vector, options)
       }, options),
     warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
@@ -165,7 +181,7 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options),
     record: (video, options) => read(({ videos }) => readRecord(videos, video), options),
     changeRecord: (video, change, options) => write(({ videos }) => changeRecord(videos, video, change), options),
-    records: (options) => read(({ videos }) => readRecords(videos), options),
+    records: (options) => read(({ videos }) => readRecords(videos, options?.videos), options),
     optimize: (options) =>
       write(async ({ engine, points, videos, ways }) => {
         await indexVectors(engine, points, upkeep)
@@ -175,9 +191,16 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       }, options),
     describe: () =>
       read(async ({ points, ways }) => {
-        const { indexed, reason } = await ways.look()
+        const { index, reason } = await ways.look()
         const count = await points.countRows()
-        return { engine: 'LanceDB', version: engineVersion(), points: count, exact: true, indexed, search: reason }
+        return {
+          engine: 'LanceDB',
+          version: engineVersion(),
+          points: count,
+          exact: true,
+          indexed: index !== undefined,
+          search: reason,
+        }
       }),
     close: tables.close,
   }
@@ -189,8 +212,10 @@ const readRecord = async (videos: Table, video: string): Promise<VideoRecord | u
 }
 
 /** By `video`. */
-const readRecords = async (videos: Table): Promise<readonly VideoRecord[]> => {
-  const records: VideoRecord[] = (await videos.query().toArray()).map(recordFrom)
+const readRecords = async (videos: Table, wanted?: readonly string[]): Promise<readonly VideoRecord[]> => {
+  if (wanted?.length === 0) return []
+  const query = wanted ? videos.query().where(oneOf(videoKey, wanted)) : videos.query()
+  const records: VideoRecord[] = (await query.toArray()).map(recordFrom)
   return records.sort((a, b) => (a.video < b.video ? -1 : 1))
 }
 

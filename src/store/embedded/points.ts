@@ -1,6 +1,6 @@
 import type { Table } from '@lancedb/lancedb'
-import type { Hit, Point, PointFilter, SearchOptions, VideoRecord } from '../store.ts'
-import { vectorIndex } from './vectorIndex.ts'
+import type { Hit, Point, PointFilter, SearchOptions, Sighting, Stretch, VideoRecord } from '../store.ts'
+import type { Metric } from './vectorIndex.ts'
 
 /*
  * What the tables and their columns are called, and how rows are read. What writes rows lies in rows.ts: it takes 60 ms
@@ -15,15 +15,17 @@ export const pointKey = 'id'
 export const videoKey = 'video'
 
 /** What a hit is made of; `_distance` is what the engine computed, and has to be asked for by name. */
-const hitColumns: string[] = ['id', 'video', 'path', 't', 'until', 'patch', 'box', '_distance']
+const hitColumns = ['id', 'video', 'path', 't', 'until', 'patch', 'box', '_distance']
+const sightingColumns = ['video', 't', 'until', '_distance']
 
 type HitRow = Omit<Hit, 'box' | 'similarity'> & { readonly box: Iterable<number>; readonly _distance: number }
 
 /** The engine's distance is 1 − cosine. Rounding may carry the cosine of unit vectors just past 1. */
+const similarityFrom = (distance: number): number => Math.min(1, Math.max(-1, 1 - distance))
+
 const hitFrom = ({ id, video, path, t, until, patch, box, _distance }: HitRow): Hit => {
   const [x = 0, y = 0, width = 0, height = 0] = box
-  const similarity = Math.min(1, Math.max(-1, 1 - _distance))
-  return { id, similarity, video, path, t, until, patch, box: [x, y, width, height] }
+  return { id, similarity: similarityFrom(_distance), video, path, t, until, patch, box: [x, y, width, height] }
 }
 
 export const recordFrom = (row: { record: string }): VideoRecord => JSON.parse(row.record)
@@ -33,8 +35,8 @@ const searchedCells = 1_000_000
 /** More equally good points than these at the limit are cut by the engine's own order. */
 const mostTies = 4096
 
-/** The table of the points, and whether to go through its index. */
-type Searched = { readonly table: Table; readonly indexed: boolean }
+/** The table of the points, and what its index measures if the search is to go through it. */
+type Searched = { readonly table: Table; readonly index: Metric | undefined }
 
 /** The points nearest to a unit vector, best first, equals by id. */
 export const nearest = async (
@@ -46,42 +48,60 @@ export const nearest = async (
   if (where === undefined || limit < 1) return []
   // The engine cuts equals by where their rows lie; one hit more than wanted shows whether it did.
   for (let wanted = limit + 1; ; wanted = Math.min(wanted * 4, limit + mostTies)) {
-    const hits = await ask(searched, vector, wanted, where)
+    const found = await ask(searched, vector, wanted, where).select(hitColumns).toArray()
+    const hits: Hit[] = found.map(hitFrom)
     const cut = hits.length === wanted && hits.at(-1)!.similarity === hits[limit - 1]!.similarity
     if (!cut || wanted === limit + mostTies) return hits.sort(byRank).slice(0, limit)
   }
 }
 
-const ask = async (
-  { table, indexed }: Searched,
+/** The points nearest to a unit vector, best first. Read by columns: rows take several times as long. */
+export const sightings = async (
+  searched: Searched,
   vector: Float32Array,
-  limit: number,
-  where: string,
-): Promise<Hit[]> => {
-  const query = table.vectorSearch(vector).distanceType(vectorIndex.distanceType)
-  if (indexed) query.nprobes(searchedCells)
-  else query.bypassVectorIndex()
-  if (where) query.where(where)
-  return (await query.select(hitColumns).limit(limit).toArray()).map(hitFrom)
+  { limit, filter = {} }: SearchOptions,
+): Promise<readonly Sighting[]> => {
+  const where = condition(filter)
+  if (where === undefined || limit < 1) return []
+  const found: Sighting[] = []
+  for await (const batch of ask(searched, vector, limit, where).select(sightingColumns)) {
+    const [videos, times, ends, distances] = sightingColumns.map((name) => batch.getChild(name)!.toArray())
+    for (let row = 0; row < batch.numRows; row++) {
+      const [video, t, until] = [videos[row], times[row], ends[row]]
+      found.push({ video, t, until, similarity: similarityFrom(distances[row]) })
+    }
+  }
+  return found
+}
+
+const ask = ({ table, index }: Searched, vector: Float32Array, limit: number, where: string) => {
+  const query = table.vectorSearch(vector).limit(limit)
+  if (index) query.distanceType(index).nprobes(searchedCells)
+  else query.distanceType('dot').bypassVectorIndex()
+  return where ? query.where(where) : query
 }
 
 const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
-const condition = ({ videos, patch, afterSeconds, beforeSeconds, outside = [] }: PointFilter): string | undefined => {
-  if (videos?.length === 0) return undefined
+const condition = (filter: PointFilter): string | undefined => {
+  const { videos, patch, afterSeconds, beforeSeconds, within, outside = [] } = filter
+  if (videos?.length === 0 || within?.length === 0) return undefined
   const parts = videos ? [oneOf('video', videos)] : []
+  if (within) parts.push(`(${within.map(inStretch).join(' OR ')})`)
   if (patch !== undefined) parts.push(`patch = ${number(patch)}`)
   if (afterSeconds !== undefined) parts.push(`until >= ${number(afterSeconds)}`)
   if (beforeSeconds !== undefined) parts.push(`t <= ${number(beforeSeconds)}`)
-  for (const { video, from, to } of outside)
-    parts.push(`NOT (${is('video', video)} AND until >= ${number(from)} AND t <= ${number(to)})`)
+  for (const stretch of outside) parts.push(`NOT ${inStretch(stretch)}`)
   return parts.join(' AND ')
 }
 
+const inStretch = ({ video, from, to }: Stretch): string =>
+  `(${is('video', video)} AND until >= ${number(from)} AND t <= ${number(to)})`
+
 export const is = (column: string, value: string): string => `${column} = ${text(value)}`
 
-const oneOf = (column: string, values: readonly string[]): string =>
+export const oneOf = (column: string, values: readonly string[]): string =>
   `${column} IN (${[...new Set(values)].map(text).join(', ')})`
 
 /** A quote is doubled; nothing else has a meaning in an SQL string. */

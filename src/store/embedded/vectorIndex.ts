@@ -30,8 +30,13 @@ export const defaultUpkeep: Upkeep = {
   indexCacheBytes: Math.floor(memoryBytes / 2),
 }
 
-/** The index sorts points into cells and keeps their full vectors there: within the cells searched it is exact. */
-export const vectorIndex = { column: 'vector', name: 'vector_idx', distanceType: 'cosine' } as const
+/**
+ * The index sorts points into cells and keeps their full vectors there: within the cells searched it is exact. For unit
+ * vectors the dot product is the cosine, and takes a third less time.
+ */
+const vectorIndex = { column: 'vector', name: 'vector_idx', distanceType: 'dot' } as const
+/** What an index measures: one that an older version built measures cosines. */
+export type Metric = 'dot' | 'cosine'
 const pointsPerCell = 4096
 
 /**
@@ -72,7 +77,8 @@ export const indexVectors = async (engine: Engine, table: Table, { indexFromPoin
 
 /** How the points are searched. Both ways are exact: they find the same. */
 type SearchWay = {
-  readonly indexed: boolean
+  /** What the index measures; `undefined`: there is none to go through. */
+  readonly index: Metric | undefined
   /** Whether the index is in memory by the time that a text is encoded. */
   readonly isIndexSoonHere: boolean
   /** For people: how, since when, why. */
@@ -92,11 +98,11 @@ export type Ways = {
   /** While there is time: brings an index into memory that does not take long. */
   warmUp(): Promise<void>
   /**
-   * Whether the next search goes through the index. The first one of a process does only after a warm-up: at a million
+   * What the index measures if the next search goes through it. The first one of a process does only after a warm-up: at a million
    * points a scan takes 1.1 s of a whole `vidgrep search` there, bringing the index into memory 2.3 s. From the second one
    * on that pays.
    */
-  isNextIndexed(): Promise<boolean>
+  nextIndex(): Promise<Metric | undefined>
 }
 
 /** Looks how a table is to be searched, now and then on its own. */
@@ -120,10 +126,10 @@ export const waysOf = (table: Table, upkeep: Upkeep): Ways => {
       // Where it cannot be brought, the search that follows scans.
       await table.prewarmIndex(vectorIndex.name).then(use, () => {})
     },
-    isNextIndexed: async () => {
+    nextIndex: async () => {
       const isHere = isIndexInUse
       isIndexInUse = true
-      return isHere && (await recent()).indexed
+      return isHere ? (await recent()).index : undefined
     },
   }
 }
@@ -146,7 +152,8 @@ const choose = async (table: Table, { indexFromPoints, indexCacheBytes }: Upkeep
   const since = index.createdAt ? `, built ${index.createdAt.toISOString().slice(0, 16).replace('T', ' ')} UTC` : ''
   const outside = index.numUnindexedRows ? `; ${index.numUnindexedRows} newer ones are scanned` : ''
   const reason = `index of ${index.numIndexedRows ?? points} points, all cells${since}${outside}`
-  return { indexed: true, isIndexSoonHere: bytes <= soonHereBytes, reason }
+  const metric = index.indexDetails?.metric_type === 'COSINE' ? 'cosine' : 'dot'
+  return { index: metric, isIndexSoonHere: bytes <= soonHereBytes, reason }
 }
 
-const scan = (reason: string): SearchWay => ({ indexed: false, isIndexSoonHere: false, reason })
+const scan = (reason: string): SearchWay => ({ index: undefined, isIndexSoonHere: false, reason })

@@ -1,4 +1,4 @@
-import type { CallOptions, Hit, Payload, Point, PointFilter } from '../store.ts'
+import type { CallOptions, Hit, Payload, Point, PointFilter, Sighting, Stretch } from '../store.ts'
 import { type Qdrant, type Schemas, writeSeconds } from './client.ts'
 import { tooLarge } from './failures.ts'
 
@@ -108,23 +108,36 @@ export const pointOf = ({ id, payload, vector }: Schemas['Record']): Point => ({
 export const hitOf = ({ id, score, payload }: Schemas['ScoredPoint']): Hit => ({
   ...payloadOf(payload as unknown as Payload),
   id: String(id),
-  // Rounding takes the cosine of equal vectors a little beyond 1.
-  similarity: Math.min(1, Math.max(-1, score)),
+  similarity: similarityOf(score),
 })
+
+/** Fields of a point that {@link sightingOf} reads. */
+export const sightingFields = ['video', 't', 'until']
+
+export const sightingOf = ({ score, payload }: Schemas['ScoredPoint']): Sighting => {
+  const { video, t, until } = payload as unknown as Payload
+  return { video, t, until, similarity: similarityOf(score) }
+}
+
+/** Rounding takes the cosine of equal vectors a little beyond 1. */
+const similarityOf = (score: number): number => Math.min(1, Math.max(-1, score))
 
 /** Best first, at equal similarity by id. */
 export const byScore = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** What has to hold for a point. */
-export const conditionsOf = ({ videos, patch, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
+export const conditionsOf = ({ videos, patch, within, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
   must: [
     ...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]),
     ...(patch === undefined ? [] : [{ key: 'patch', match: { value: patch } }]),
     ...during(times),
+    ...(within === undefined ? [] : [{ should: within.map(inStretch) }]),
   ],
-  must_not: outside.map(({ video, from, to }) => ({
-    must: [{ key: 'video', match: { value: video } }, ...during({ afterSeconds: from, beforeSeconds: to })],
-  })),
+  must_not: outside.map(inStretch),
+})
+
+const inStretch = ({ video, from, to }: Stretch) => ({
+  must: [{ key: 'video', match: { value: video } }, ...during({ afterSeconds: from, beforeSeconds: to })],
 })
 
 const during = ({ afterSeconds, beforeSeconds }: Pick<PointFilter, 'afterSeconds' | 'beforeSeconds'>) => [

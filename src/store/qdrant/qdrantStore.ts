@@ -29,7 +29,7 @@ export const openQdrantStore = async (
   const collection = collectionOf(options.collection, meta)
   const { dimension } = collection
   const name = meta.contents ?? collection.name
-  const { isExact, search } = searcher(qdrant, name)
+  const { isExact, search, sightings } = searcher(qdrant, name)
   const calls = pointCalls(qdrant, name)
   return {
     collection,
@@ -42,10 +42,14 @@ export const openQdrantStore = async (
       checkVector(vector, dimension, 'Query')
       return search(vector, options)
     },
+    sightings: async (vector, options) => {
+      checkVector(vector, dimension, 'Query')
+      return sightings(vector, options)
+    },
     ...calls,
     record: (video, { signal } = {}) => readRecord(qdrant, name, video, { signal }),
     changeRecord: (video, change, { signal } = {}) => changeRecord(qdrant, name, video, change, { signal }),
-    records: ({ signal } = {}) => readRecords(qdrant, name, { signal }),
+    records: (options = {}) => readRecords(qdrant, name, options),
     optimize: async ({ signal } = {}) => {
       signal?.throwIfAborted()
       // The server builds its index in the background, and compacts by itself.
@@ -70,7 +74,7 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     return ids
   },
   scan: async function* (filter, { signal } = {}) {
-    if (filter.videos?.length === 0) return
+    if (filter.videos?.length === 0 || filter.within?.length === 0) return
     const request = { filter: conditionsOf(filter), limit: vectorPage, with_payload: true, with_vector: true }
     for await (const point of scroll(qdrant, name, request, { signal })) yield pointOf(point)
   },

@@ -96,9 +96,11 @@ const recordFrom = ({ revision: _, ...record }: Kept): VideoRecord => record
 export const readRecords = async (
   qdrant: Qdrant,
   name: string,
-  { signal }: CallOptions,
+  { videos, signal }: CallOptions & { readonly videos?: readonly string[] },
 ): Promise<readonly VideoRecord[]> => {
-  const filter: Schemas['Filter'] = { must_not: [{ has_id: [metaId] }] }
+  const filter: Schemas['Filter'] = videos
+    ? { must: [{ has_id: videos.map(recordId) }] }
+    : { must_not: [{ has_id: [metaId] }] }
   const records: VideoRecord[] = []
   const request = { filter, limit: pageSize, with_payload: true }
   for await (const { payload } of scroll(qdrant, recordsCollection(name), request, { signal })) {

@@ -1,7 +1,7 @@
-import type { CallOptions, Hit, SearchOptions } from '../store.ts'
-import type { Qdrant } from './client.ts'
+import type { CallOptions, Hit, SearchOptions, Store } from '../store.ts'
+import type { Qdrant, Schemas } from './client.ts'
 import { collectionInfo } from './collections.ts'
-import { byScore, conditionsOf, hitOf, numbersOf } from './points.ts'
+import { byScore, conditionsOf, hitOf, numbersOf, sightingFields, sightingOf } from './points.ts'
 
 /**
  * Collections below this many points are searched point by point: exact, and still some ten milliseconds. From there on
@@ -33,8 +33,7 @@ const mostTies = 16_384
  */
 const acorn = { enable: true }
 
-export type Searcher = {
-  search(vector: Float32Array, options: SearchOptions): Promise<readonly Hit[]>
+export type Searcher = Pick<Store, 'search' | 'sightings'> & {
   /** Whether searches are exact at the collection's present size. */
   isExact(options: CallOptions): Promise<boolean>
 }
@@ -47,14 +46,29 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
     known = { exact: (info?.points_count ?? 0) < largeFromPoints, untilMs: performance.now() + sizeKeptMs }
     return known.exact
   }
+  /** What is asked for so many points; `undefined`: nothing can match. */
+  const requestFor = async (vector: Float32Array, { limit, filter = {}, exact, signal }: SearchOptions) => {
+    if (limit < 1 || filter.videos?.length === 0 || filter.within?.length === 0) return undefined
+    const request = { query: numbersOf(vector), filter: conditionsOf(filter) }
+    const isExactNow = exact || (await isExact({ signal }))
+    return (count: number) => ({ ...request, ...paramsFor(isExactNow, count), with_vector: false })
+  }
+  const ask = async (request: Schemas['QueryRequest'], { signal }: CallOptions) =>
+    (await qdrant.ask((api, init) => api.queryPoints({ ...request, collection_name: name }, init), { signal })).points
   return {
     isExact,
-    search: async (vector, { limit, filter = {}, exact: asked = false, signal }) => {
-      if (limit < 1 || filter.videos?.length === 0) return []
-      const request = { query: numbersOf(vector), filter: conditionsOf(filter) }
-      const exact = asked || (await isExact({ signal }))
-      const best = (count: number) => ask(qdrant, name, { ...request, ...paramsFor(exact, count) }, { signal })
-      return untied(best, limit)
+    search: async (vector, options) => {
+      const request = await requestFor(vector, options)
+      if (!request) return []
+      const best = async (count: number) =>
+        (await ask({ ...request(count), with_payload: true }, options)).map(hitOf).sort(byScore)
+      return untied(best, options.limit)
+    },
+    sightings: async (vector, options) => {
+      const request = await requestFor(vector, options)
+      return request
+        ? (await ask({ ...request(options.limit), with_payload: sightingFields }, options)).map(sightingOf)
+        : []
     },
   }
 }
@@ -63,17 +77,6 @@ const paramsFor = (exact: boolean, limit: number) => ({
   limit,
   params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit), quantization, acorn },
 })
-
-const ask = async (
-  qdrant: Qdrant,
-  name: string,
-  request: Record<string, unknown>,
-  { signal }: CallOptions,
-): Promise<Hit[]> => {
-  const whole = { ...request, collection_name: name, with_payload: true, with_vector: false }
-  const { points } = await qdrant.ask((api, init) => api.queryPoints(whole, init), { signal })
-  return points.map(hitOf).sort(byScore)
-}
 
 /** Asks for more until the best hit left out is worse than the last one taken: the server cuts ties anywhere. */
 const untied = async (best: (count: number) => Promise<Hit[]>, limit: number): Promise<readonly Hit[]> => {

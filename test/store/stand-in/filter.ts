@@ -9,10 +9,11 @@ export type Stored = {
 
 /** Whether a point passes Qdrant's filter; the conditions known here are those that the store uses. */
 export const matches = (point: Stored, filter: Schemas['Filter'] | null | undefined): boolean => {
-  const { must, must_not, ...others } = filter ?? {}
+  const { must, must_not, should, ...others } = filter ?? {}
   if (Object.keys(others).length > 0) throw new Refusal(501, `The stand-in knows no ${Object.keys(others)}`)
   const holds = (condition: unknown) => passes(point, condition as Schemas['Condition'])
-  return listOf(must).every(holds) && !listOf(must_not).some(holds)
+  const any = listOf(should)
+  return listOf(must).every(holds) && !listOf(must_not).some(holds) && (any.length === 0 || any.some(holds))
 }
 
 const listOf = (conditions: Schemas['Filter']['must']): readonly unknown[] =>
@@ -22,7 +23,7 @@ const passes = (point: Stored, condition: Schemas['Condition']): boolean => {
   if ('has_id' in condition) return (condition.has_id as unknown[]).includes(point.id)
   if ('is_empty' in condition)
     return valuesAt(point.payload, (condition as { is_empty: { key: string } }).is_empty.key).length === 0
-  if ('must' in condition || 'must_not' in condition) return matches(point, condition)
+  if ('must' in condition || 'must_not' in condition || 'should' in condition) return matches(point, condition)
   const { key, match, range } = condition as { key: string; match?: Match; range?: Schemas['Range'] }
   const values = valuesAt(point.payload, key)
   if (match && 'value' in match) return values.includes(match.value)
