@@ -1,4 +1,4 @@
-import type { Hit, Stretch } from '../store/store.ts'
+import type { Hit, Sighting, Stretch } from '../store/store.ts'
 import { type FoundMoment, keptHeight, type MomentSearch, mostPoints, reach, reachSeconds, scoreOf } from './moments.ts'
 import type { EncodedStep } from './resolve.ts'
 
@@ -104,8 +104,8 @@ const framesOf = (rule: Rule, lists: readonly (readonly Hit[])[], times: readonl
  * @param times ascending
  * @param hits best first
  */
-export const bestAt = (times: readonly number[], hits: readonly Hit[]): readonly Hit[] => {
-  const best = new Array<Hit | undefined>(times.length)
+export const bestAt = <Seen extends Sighting>(times: readonly number[], hits: readonly Seen[]): readonly Seen[] => {
+  const best = new Array<Seen | undefined>(times.length)
   // Leads past the times that have their hit, as the best come first: a window may have 20,000 hits.
   const next = Int32Array.from({ length: times.length + 1 }, (_, i) => i)
   const openFrom = (i: number): number => {
