@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { scenes } from '../../src/search/scenes.ts'
 import { pointId } from '../../src/store/point.ts'
 import type { Detail } from '../../src/store/store.ts'
-import { putRecord, samplePoint, sampleRecord, unitVector } from '../store/samples.ts'
+import { cosine, putRecord, samplePoint, sampleRecord, unitVector } from '../store/samples.ts'
 import { arrayStore } from './array-store.ts'
 
 /** A video of one frame a second; each letter is something else to see, in lower case a little different. */
@@ -34,6 +34,43 @@ test('a frame that stayed the same counts as often as it was seen', async () => 
   expect(await starts('A_____bB______C_')).toEqual([0, 6, 14])
   // One strange frame is no scene.
   expect(await starts('A_____bA______')).toEqual([0])
+})
+
+test('scenes shorter than what is compared are found by both their ends', async () => {
+  expect(await starts('aaaaabbcccc')).toEqual([0, 5, 7])
+  expect(await starts('aaaabcdddd')).toEqual([0, 4, 5, 6])
+})
+
+test('black between two scenes is no scene of its own', async () => {
+  const store = await stored('aaaabcccc')
+  await putRecord(store, sampleRecord('v', { frames: 9, durationSeconds: 9, flat: [[4, 4]] }))
+  expect((await scenes(store, 'v')).scenes.map(({ from }) => from)).toEqual([0, 5])
+})
+
+test('where the whole frame alone leaves it open, its squares say whether all of the picture changed', async () => {
+  const half = (before: Float32Array, after: Float32Array) => {
+    const mixed = before.map((x, i) => 0.2 * x + after[i]!)
+    return mixed.map((x) => x / Math.hypot(...mixed))
+  }
+  const [before, other] = [unitVector(1), unitVector(2)]
+  const starts = async (changedSquares: number) => {
+    const store = arrayStore(24)
+    for (let t = 0; t < 8; t++) {
+      for (let patch = 0; patch <= 8; patch++) {
+        const isChanged = t >= 4 && patch <= changedSquares
+        const vector = !isChanged ? before : patch === 0 ? half(before, other) : other
+        await store.upsert([
+          samplePoint(0, { id: pointId('v', 'm', t, patch), video: 'v', t, until: t, patch, vector }),
+        ])
+      }
+    }
+    await putRecord(store, sampleRecord('v', { frames: 8, durationSeconds: 8 }))
+    return (await scenes(store, 'v')).scenes.map(({ from }) => from)
+  }
+  expect(cosine(before, half(before, other))).toBeGreaterThan(0.3)
+  expect(cosine(before, half(before, other))).toBeLessThan(0.6)
+  expect(await starts(8)).toEqual([0, 4])
+  expect(await starts(4)).toEqual([0])
 })
 
 test('scenes follow each other without a gap, and each has a frame of its own that stands for it', async () => {
