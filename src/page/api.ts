@@ -59,9 +59,15 @@ const send = (method: string, path: string, body?: unknown): Promise<Response> =
     ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   })
 
-export const searchMoments = (search: Search, n: number, signal: AbortSignal): Promise<SearchAnswer> => {
+/** @param offset moments that are known already */
+export const searchMoments = (
+  search: Search,
+  { n, offset }: { readonly n: number; readonly offset: number },
+  signal: AbortSignal,
+): Promise<SearchAnswer> => {
   const parameters = toParameters(search)
   parameters.set('n', String(n))
+  if (offset > 0) parameters.set('offset', String(offset))
   return get(`search?${parameters}`, signal)
 }
 

@@ -1,3 +1,4 @@
+import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Help, Marks } from './Dialogs.tsx'
@@ -7,7 +8,7 @@ import { IndexDialog, Status } from './Indexing.tsx'
 import { handleKey } from './keys.ts'
 import { listen } from './live.ts'
 import { Player } from './Player.tsx'
-import { hasQuestion } from './query.ts'
+import { composed, hasQuestion } from './query.ts'
 import { SearchBar } from './SearchBar.tsx'
 import { begin, failure, moments, playing, search, searchByPicture } from './state.ts'
 import './base.css'
@@ -77,6 +78,10 @@ const usePictures = (): boolean => {
   return isOver
 }
 
+effect(() => {
+  const asked = composed(search.value).trim()
+  document.title = asked === '' ? 'vidgrep' : `${asked} – vidgrep`
+})
 begin()
 listen()
 render(<App />, document.getElementById('app')!)

@@ -1,5 +1,5 @@
 import { computed, signal } from '@preact/signals'
-import { ApiError, handIn, listVideos, type Moment, searchMoments, type Video } from './api.ts'
+import { ApiError, handIn, listVideos, type Moment, type SearchAnswer, searchMoments, type Video } from './api.ts'
 import { isWhole } from './format.ts'
 import { kept } from './kept.ts'
 import { composed, fromAddress, hasQuestion, noSearch, type Search, toAddress } from './query.ts'
@@ -8,11 +8,14 @@ import { composed, fromAddress, hasQuestion, noSearch, type Search, toAddress } 
  * What the page knows of a search, in signals. The search itself lives in the address.
  */
 
-/** Moments asked for at first; each time that the end comes into view it is twice as many, up to what the API gives. */
+/** Moments asked for at first; each time that the end comes into view they become twice as many, up to what the API gives. */
 const firstMoments = 24
 const mostMoments = 1000
 
-const debounceMs = 140
+/** After a key press a search waits as long as the last one took, at most so long: quick ones keep step with typing. */
+const mostDebounceMs = 200
+let tookMs = 0
+
 const mostRecent = 8
 
 export const search = signal<Search>(fromAddress(location.href))
@@ -55,9 +58,29 @@ export const videosByFingerprint = computed(() => new Map(videos.value?.map((vid
 
 let running: AbortController | undefined
 let timer: number | undefined
-let wanted = firstMoments
 
-const run = async (n: number): Promise<void> => {
+/** Answers that can be gone back to, by their addresses. */
+const earlier = new Map<string, { readonly answer: SearchAnswer; readonly isAll: boolean }>()
+const mostEarlier = 20
+
+const show = (asked: Search, answer: SearchAnswer, isLast: boolean): void => {
+  found.value = answer.moments
+  bestScore.value = answer.bestScore
+  cutoff.value = answer.cutoff
+  isUnknown.value = answer.unknown
+  language.value = answer.language
+  model.value = answer.model
+  isAll.value = isLast
+  failure.value = undefined
+  answered.value = asked
+  const address = toAddress(asked)
+  earlier.delete(address)
+  earlier.set(address, { answer, isAll: isLast })
+  if (earlier.size > mostEarlier) earlier.delete(earlier.keys().next().value!)
+}
+
+/** @param offset moments that are known and stay */
+const run = async (n: number, offset = 0): Promise<void> => {
   running?.abort()
   const asked = search.value
   if (!hasQuestion(asked)) {
@@ -69,23 +92,22 @@ const run = async (n: number): Promise<void> => {
   running = new AbortController()
   const { signal: stop } = running
   isSearching.value = true
+  const startedMs = performance.now()
   try {
-    const answer = await searchMoments(asked, n, stop)
-    found.value = answer.moments
-    bestScore.value = answer.bestScore
-    cutoff.value = answer.cutoff
-    isUnknown.value = answer.unknown
-    language.value = answer.language
-    model.value = answer.model
-    isAll.value = answer.moments.length < n || n >= mostMoments
-    failure.value = undefined
-    answered.value = asked
+    const answer = await searchMoments(asked, { n, offset }, stop)
+    const moments = offset > 0 ? [...found.value, ...unknownOf(answer.moments)] : answer.moments
+    show(asked, { ...answer, moments }, answer.isLast || offset + n >= mostMoments)
+    if (offset === 0) tookMs = performance.now() - startedMs
   } catch (error) {
     if (stop.aborted) return
     fail(error)
   }
   isSearching.value = false
 }
+
+/** A server that was started anew may begin its list anew. */
+const unknownOf = (moments: readonly Moment[]): readonly Moment[] =>
+  moments.filter(({ video, t }) => !found.value.some((each) => each.video === video && each.t === t))
 
 const fail = (error: unknown): void => {
   failure.value =
@@ -94,32 +116,41 @@ const fail = (error: unknown): void => {
       : new ApiError({ code: 'page', message: String(error), remedy: 'Load the page again' })
 }
 
+/** The last step of the history is still being typed. */
+let isDraft = false
+
+/** Each search is a step to go back to, and all that is typed on the way to it none. */
+const toHistory = (isDone: boolean): void => {
+  const address = toAddress(search.value)
+  const isNew = address !== location.pathname + location.search
+  if (isNew && isDraft) history.replaceState(null, '', address)
+  else if (isNew) history.pushState(null, '', address)
+  isDraft = !isDone && (isDraft || isNew)
+}
+
 /** Changes the search; results follow as one types, and at once where `now` says so. */
 export const change = (part: Partial<Search>, { now = false } = {}): void => {
   const before = search.value
   search.value = { ...before, ...part }
   clearTimeout(timer)
-  const keep = () => history.replaceState(null, '', toAddress(search.value))
   // The minimum score only hides what is known already.
   if ('threshold' in part && Object.keys(part).length === 1) {
-    keep()
+    history.replaceState(null, '', toAddress(search.value))
     return
   }
   chosen.value = -1
-  wanted = firstMoments
   const ask = () => {
-    keep()
-    void run(wanted)
+    toHistory(now)
+    void run(firstMoments)
   }
   if (now) ask()
-  else timer = window.setTimeout(ask, debounceMs)
+  else timer = window.setTimeout(ask, Math.min(mostDebounceMs, tookMs))
 }
 
 /** Enter: the search is worth a step back to it, and worth being offered again. */
 export const commit = (): void => {
   const q = composed(search.value).trim()
   if (q !== '') recent.value = [q, ...recent.value.filter((each) => each !== q)].slice(0, mostRecent)
-  history.pushState(null, '', toAddress(search.value))
   change({}, { now: true })
 }
 
@@ -128,17 +159,18 @@ export const startOver = (part: Partial<Search> = {}): void => {
   const { collection } = search.value
   search.value = { ...noSearch, collection, ...part }
   playing.value = undefined
+  isDraft = false
   commit()
 }
 
-/** @param least moments that are to be known, if there are so many */
-export const more = (least = 2 * wanted): void => {
-  if (isSearching.value || isAll.value || found.value.length === 0 || failure.value || wanted >= least) return
-  wanted = Math.min(mostMoments, least)
-  void run(wanted)
+/** Asks for what comes after the moments that are known. @param least that are to be known, if there are so many */
+export const more = (least = 2 * found.value.length): void => {
+  const { length } = found.value
+  if (isSearching.value || isAll.value || length === 0 || failure.value || length >= least) return
+  void run(Math.min(mostMoments, least) - length, length)
 }
 
-export const retry = (): void => void run(wanted)
+export const retry = (): void => void run(Math.max(firstMoments, found.value.length))
 
 export const likenessOf = ({ video, t, box }: Pick<Moment, 'video' | 't' | 'box'>): string => {
   const corners = box.map((value) => Number(Math.max(0, Math.min(1, value)).toFixed(4))).join(',')
@@ -179,7 +211,14 @@ export const begin = (): void => {
   window.addEventListener('popstate', () => {
     search.value = fromAddress(location.href)
     playing.value = undefined
-    void run(firstMoments)
+    chosen.value = -1
+    isDraft = false
+    clearTimeout(timer)
+    const known = earlier.get(toAddress(search.value))
+    if (!known) return void run(firstMoments)
+    running?.abort()
+    isSearching.value = false
+    show(search.value, known.answer, known.isAll)
   })
   void run(firstMoments)
 }

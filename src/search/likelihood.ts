@@ -100,10 +100,15 @@ const recordsKeptMs = 10_000
 const kept = new WeakMap<object, { readonly untilMs: number; readonly records: Promise<readonly VideoRecord[]> }>()
 
 /** The records of a store, at most ten seconds old: a server that is asked every second need not read them every time. */
-export const recentRecords = (store: Pick<Store, 'records'>, options: CallOptions): Promise<readonly VideoRecord[]> => {
+export const recentRecords = async (
+  store: Pick<Store, 'records'>,
+  { signal }: CallOptions,
+): Promise<readonly VideoRecord[]> => {
+  signal?.throwIfAborted()
   const known = kept.get(store)
   if (known && performance.now() < known.untilMs) return known.records
-  const records = store.records(options)
+  // Without the signal: others wait for the same, and one that is broken off must not fail them.
+  const records = store.records()
   kept.set(store, { untilMs: performance.now() + recordsKeptMs, records })
   // What failed, or had nothing to tell yet, is asked again.
   records.then(

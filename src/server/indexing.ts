@@ -49,6 +49,7 @@ export const openIndexing = (collections: Collections, allowed: readonly string[
   }
 
   const run = async (paths: readonly string[], collection: string | undefined, signal: AbortSignal): Promise<void> => {
+    const startedMs = performance.now()
     try {
       const index = await collections.open(collection)
       for await (const event of index.ingest(paths, { signal })) change(changeBy(event, state))
@@ -56,7 +57,7 @@ export const openIndexing = (collections: Collections, allowed: readonly string[
     } catch (error) {
       if (signal.aborted) change({ ended: 'stopped' })
       else change({ ended: 'failed', message: (error as Error).message })
-      if (isStoreError(error)) collections.reopen(collection)
+      if (isStoreError(error)) collections.reopen(collection, startedMs)
     } finally {
       running = undefined
       change({ isRunning: false, current: null })
@@ -147,11 +148,12 @@ export const watchFolders = (
   }
   const ended = (async () => {
     while (!signal.aborted) {
+      const startedMs = performance.now()
       try {
         await watch()
       } catch (error) {
         onNotice(error instanceof VidgrepError ? error.message : String((error as Error).stack))
-        if (isStoreError(error)) collections.reopen()
+        if (isStoreError(error)) collections.reopen(undefined, startedMs)
         await pause(restMs, undefined, { signal }).catch(() => {})
       }
     }

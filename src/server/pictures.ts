@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import cacache from 'cacache'
+import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import sharp from 'sharp'
 import { VidgrepError } from '../errors.ts'
-import { folders, frame } from '../index.ts'
+import { folders, frame, probe, type VideoInfo } from '../index.ts'
 import { widths } from './schemas.ts'
 
 /** Pictures as JPEG in a cache on the disk: those of frames, made once, and those that users search by. */
@@ -31,10 +33,13 @@ export type Pictures = {
 const mostCacheBytes = 512 * 2 ** 20
 const writesBetweenChecks = 500
 
+/** Files whose description is kept, so that ffprobe is not started for each of their pictures. */
+const mostInfos = 500
+
 /** Version of how a picture is made: part of its key. */
 const recipe = 1
 
-const jpegOptions = { quality: 82, mozjpeg: true } as const
+const jpegOptions = { quality: 82 } as const
 
 /** Longest side of a picture to search by, in pixels: more than any model sees. Larger ones are no pictures but attacks. */
 const mostSide = 1024
@@ -42,12 +47,23 @@ const mostPixels = 100e6
 
 export const openPictures = (folder = join(folders().cache, 'thumbnails')): Pictures => {
   const queue = new PQueue({ concurrency: availableParallelism() })
-  const making = new Map<string, Promise<Buffer>>()
+  const making = new Map<string, Making>()
+  const infos = new LRUCache<string, VideoInfo>({ max: mostInfos })
   let writes = 0
+
+  const infoOf = async (path: string, signal: AbortSignal): Promise<VideoInfo> => {
+    // What is wrong with a file that is not there is said where it is opened.
+    const { mtimeMs, size } = await stat(path).catch(() => ({ mtimeMs: 0, size: 0 }))
+    const version = `${path} ${mtimeMs} ${size}`
+    const info = infos.get(version) ?? (await probe(path, { signal }))
+    infos.set(version, info)
+    return info
+  }
 
   const make = async (path: string, timestampSeconds: number, width: number, signal: AbortSignal): Promise<Buffer> => {
     signal.throwIfAborted()
-    const picture = await frame(path, timestampSeconds, { width, signal })
+    const info = await infoOf(path, signal)
+    const picture = await frame(path, timestampSeconds, { width, info, signal })
     const raw = { width: picture.width, height: picture.height, channels: 3 } as const
     return sharp(picture.data, { raw }).jpeg(jpegOptions).toBuffer()
   }
@@ -58,6 +74,31 @@ export const openPictures = (folder = join(folders().cache, 'thumbnails')): Pict
     if (writes % writesBetweenChecks === 0) await trim(folder)
   }
 
+  const begin = (key: string, make: (left: AbortSignal) => Promise<Buffer>): Making => {
+    const left = new AbortController()
+    const made = queue
+      .add(async () => {
+        const jpeg = await make(left.signal)
+        // A full or read-only disk costs only the cache.
+        await put(key, jpeg).catch(() => {})
+        return jpeg
+      })
+      .finally(() => {
+        if (making.get(key) === begun) making.delete(key)
+      })
+    const begun: Making = {
+      made,
+      waiting: 0,
+      end: (reason) => {
+        // Who asks from now on does not get what was broken off.
+        making.delete(key)
+        left.abort(reason)
+      },
+    }
+    making.set(key, begun)
+    return begun
+  }
+
   const get = (key: string) => cacache.get(folder, key).catch(() => undefined)
 
   return {
@@ -66,18 +107,8 @@ export const openPictures = (folder = join(folders().cache, 'thumbnails')): Pict
       const key = `${video}/${Math.round(timestampSeconds * 1000)}/${size}/${recipe}`
       const kept = await get(key)
       if (kept) return kept.data
-      const running = making.get(key)
-      if (running) return running
-      const made = queue.add(() => make(path, timestampSeconds, size, signal))
-      making.set(key, made)
-      try {
-        const jpeg = await made
-        // A full or read-only disk costs only the cache.
-        await put(key, jpeg).catch(() => {})
-        return jpeg
-      } finally {
-        making.delete(key)
-      }
+      const running = making.get(key) ?? begin(key, (left) => make(path, timestampSeconds, size, left))
+      return waitFor(running, signal)
     },
     keep: async (picture) => {
       const jpeg = await queue.add(() => readable(picture))
@@ -90,6 +121,29 @@ export const openPictures = (folder = join(folders().cache, 'thumbnails')): Pict
       if (found) return found.data
       throw new VidgrepError('picture-gone', `There is no picture ${id} any more`, { remedy: 'Choose it again' })
     },
+  }
+}
+
+/** A picture that is being made, for as many as want it. */
+type Making = { readonly made: Promise<Buffer>; waiting: number; end(reason: unknown): void }
+
+/** What one client breaks off is gone on with for the others, and ended with the last of them. */
+const waitFor = async (making: Making, signal: AbortSignal): Promise<Buffer> => {
+  signal.throwIfAborted()
+  making.waiting += 1
+  let leave = () => {}
+  const leaving = new Promise<never>((_, reject) => {
+    leave = () => {
+      making.waiting -= 1
+      if (making.waiting === 0) making.end(signal.reason)
+      reject(signal.reason)
+    }
+  })
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([making.made, leaving])
+  } finally {
+    signal.removeEventListener('abort', leave)
   }
 }
 

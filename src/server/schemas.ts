@@ -102,6 +102,18 @@ const searchShape = {
 
 const words = z.string().trim().max(mostQueryCharacters)
 
+const offset = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .max(mostMoments)
+  .default(0)
+  .describe(`Moments to leave out from the beginning, to ask for more of an answer; with n at most ${mostMoments}`)
+
+const endsInTime = ({ n, offset }: { readonly n: number; readonly offset: number }): boolean =>
+  n + offset <= mostMoments
+const endsTooLate = { error: `Expected "offset" and "n" to be at most ${mostMoments} together, got more` }
+
 /** What is asked: words or pictures, at least one of them. */
 const askedShape = {
   q: words.optional().describe('What is to be seen: words, or phrases put together, as in "a dog" > "a cat"'),
@@ -113,22 +125,28 @@ const asks = ({ q, like }: { readonly q?: string; readonly like?: unknown }): bo
   Boolean(q) || (like !== undefined && [like].flat().length > 0)
 const nothingAsked = { error: 'Expected words in "q" or a picture in "like", got neither' }
 
-export const searchQuerySchema = z.object({ ...askedShape, ...searchShape }).refine(asks, nothingAsked)
+export const searchQuerySchema = z
+  .object({ ...askedShape, ...searchShape, offset })
+  .refine(asks, nothingAsked)
+  .refine(endsInTime, endsTooLate)
 
 export const curveQuerySchema = z
   .object({ ...askedShape, ...searchShape, video: fingerprint.describe('The video to look along') })
   .refine(asks, nothingAsked)
 
-export const similarQuerySchema = z.object({
-  video: fingerprint.describe("The video's fingerprint"),
-  t: seconds.describe('Seconds from the start of the file'),
-  box: z
-    .string()
-    .regex(new RegExp(`^${fraction}(,${fraction}){3}$`))
-    .optional()
-    .describe('A part of the frame: x,y,width,height as fractions'),
-  ...searchShape,
-})
+export const similarQuerySchema = z
+  .object({
+    video: fingerprint.describe("The video's fingerprint"),
+    t: seconds.describe('Seconds from the start of the file'),
+    box: z
+      .string()
+      .regex(new RegExp(`^${fraction}(,${fraction}){3}$`))
+      .optional()
+      .describe('A part of the frame: x,y,width,height as fractions'),
+    ...searchShape,
+    offset,
+  })
+  .refine(endsInTime, endsTooLate)
 
 export const searchAnswerSchema = z.object({
   query: z.string(),
@@ -142,6 +160,7 @@ export const searchAnswerSchema = z.object({
     .describe('Language of the query where the model plainly does not know it (ISO 639-1)'),
   bestScore: z.number().nullable(),
   moments: z.array(momentSchema),
+  isLast: z.boolean().describe('There are no moments after these'),
 })
 
 export const curveAnswerSchema = z.object({
@@ -297,7 +316,7 @@ export const eventSchema = z.discriminatedUnion('type', [
 ])
 
 export type SearchQuery = z.output<typeof searchQuerySchema>
-export type SearchOptionsQuery = Omit<SearchQuery, 'q' | 'like' | 'unlike'>
+export type SearchOptionsQuery = Omit<SearchQuery, 'q' | 'like' | 'unlike' | 'offset'>
 export type SearchAnswer = z.output<typeof searchAnswerSchema>
 export type CurveAnswer = z.output<typeof curveAnswerSchema>
 export type MomentAnswer = z.output<typeof momentSchema>

@@ -15,7 +15,6 @@ import {
 } from 'fastify-type-provider-zod'
 import { UsageError, VidgrepError } from '../errors.ts'
 import { type OpenIndexOptions, settingsFrom } from '../index.ts'
-
 import { version } from '../version.ts'
 import { defaultPort, guard, isLoopback, limitAtOnce, newToken } from './access.ts'
 import { isStoreError, openCollections } from './collections.ts'
@@ -94,9 +93,13 @@ export const serve = async ({
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error: FastifyError, request, reply) => {
+    const { collection } = request.query as { collection?: string }
     // What is open may stand on what is not there any more.
-    if (isStoreError(error)) collections.reopen((request.query as { collection?: string }).collection)
+    if (isStoreError(error)) collections.reopen(collection, performance.now() - reply.elapsedTime)
     const { status, ...shown } = failure(error)
+    // Who left does not hear the answer, and what that broke off is no fault.
+    const isHeard = !reply.raw.destroyed
+    if (status === 500 && isHeard) open.onNotice?.(`${request.method} ${request.url}: ${error.stack}`)
     return reply.code(status).send({ error: shown })
   })
   app.setNotFoundHandler((request, reply) =>

@@ -1,5 +1,5 @@
 import { readFile, rename } from 'node:fs/promises'
-import type { Page } from 'playwright-core'
+import type { Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { clip } from '../ingest/indexing.ts'
 import { hostileName, makeFootage, startServer } from '../server/serving.ts'
@@ -112,6 +112,28 @@ describe.skipIf(lacking.length > 0)('the page', () => {
     await expect.poll(() => page.evaluate(names), patience).toBe(after)
     await page.click('.likeness')
     await expect.poll(() => page.evaluate(names), patience).toBe(before)
+  })
+
+  it('goes back and forth between searches without asking again', async () => {
+    const before = await page.evaluate<string>(names)
+    await page.fill('input[type=search]', 'a cat')
+    await expect.poll(() => page.evaluate(names), patience).not.toBe(before)
+    await page.keyboard.press('Enter')
+    await page.fill('input[type=search]', 'a dog')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.title()).toBe('a dog – vidgrep')
+    let asked = 0
+    const count = (request: Request) => {
+      if (request.url().includes('/search?')) asked += 1
+    }
+    await expect.poll(() => page.evaluate('!document.querySelector(".busy.on")'), patience).toBe(true)
+    page.on('request', count)
+    await page.goBack()
+    await expect.poll(() => page.title()).toBe('a cat – vidgrep')
+    await page.goBack()
+    await expect.poll(() => page.evaluate(names), patience).toBe(before)
+    page.off('request', count)
+    expect(asked).toBe(0)
   })
 
   it('puts words that are not to be seen, and what comes next, together with the others', async () => {
@@ -257,16 +279,22 @@ describe.skipIf(lacking.length > 0)('a thousand results', () => {
     const { url } = await startServer({ store: (await makeFootage()).store })
     const { page, close } = await openBrowser()
     const picture = await readFile(clip('../../src/page/public/icon.svg'))
+    let known = 0
     await page.route(/\/frames\//, (route) => route.fulfill({ contentType: 'image/svg+xml', body: picture }))
     await page.route(/\/search\?/, async (route) => {
       const asked = new URL(route.request().url())
-      const n = Number(asked.searchParams.get('n'))
+      const [n, offset] = ['n', 'offset'].map((name) => Number(asked.searchParams.get(name))) as [number, number]
+      known += n
       asked.searchParams.set('n', '1')
+      asked.searchParams.delete('offset')
       const answer = await (await route.fetch({ url: asked.href })).json()
       const [first] = answer.moments
-      const moments = Array.from({ length: n }, (_, i) => ({ ...first, rank: i + 1, t: i, score: 90 - i / 20 }))
-      moments[0].also = [{ path: '/elsewhere/copy.mp4', video: first.video, t: 0 }]
-      await route.fulfill({ json: { ...answer, moments } })
+      const moments = Array.from({ length: n }, (_, i) => {
+        const t = offset + i
+        const also = t === 0 ? [{ path: '/elsewhere/copy.mp4', video: first.video, t }] : undefined
+        return { ...first, rank: t + 1, t, score: 90 - t / 20, also }
+      })
+      await route.fulfill({ json: { ...answer, moments, isLast: false } })
     })
     const devtools = await page.context().newCDPSession(page)
     await devtools.send('Performance.enable')
@@ -284,6 +312,8 @@ describe.skipIf(lacking.length > 0)('a thousand results', () => {
       return page.locator('.end').textContent()
     }
     await expect.poll(scroll, patience).toContain('That is all: 1000 moments.')
+    // No moment was asked for twice.
+    expect(known).toBe(1000)
     await page.evaluate('window.scrollTo(0, document.documentElement.scrollHeight)')
     await page.waitForSelector('[aria-posinset="1000"]')
     expect(await page.locator('.card').count()).toBeLessThan(80)

@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { standardOf } from '../../src/search/likelihood.ts'
+import { recentRecords, standardOf } from '../../src/search/likelihood.ts'
 import { quantised } from '../../src/store/profile.ts'
+import type { Store, VideoRecord } from '../../src/store/store.ts'
 import { sampleRecord } from '../store/samples.ts'
 
 const record = (video: string, captions: number[], mean: number[]) =>
@@ -28,4 +30,20 @@ test('captions are taken at their best over all videos, and means alike', () => 
 test('without a profile there is no standard', () => {
   expect(standardOf([])).toBeUndefined()
   expect(standardOf([sampleRecord('a')])).toBeUndefined()
+})
+
+test('reads the records for all who ask at once, whoever of them gives up', async () => {
+  const records: readonly VideoRecord[] = []
+  const store: Pick<Store, 'records'> = {
+    records: async ({ signal } = {}) => {
+      await setTimeout(20)
+      signal?.throwIfAborted()
+      return records
+    },
+  }
+  const leaving = new AbortController()
+  const asked = [recentRecords(store, { signal: leaving.signal }), recentRecords(store, {})]
+  leaving.abort(new Error('left'))
+  expect(await asked[1]).toBe(records)
+  await Promise.allSettled(asked)
 })

@@ -31,6 +31,15 @@ describe('answers', () => {
     expect(best.likelihood).toBeGreaterThan(0)
   })
 
+  it('more of a search from where one left off, and says when there is no more', async () => {
+    const part = (n: number, offset: number) => askJson(server, `/api/v1/search?q=a+dog&n=${n}&offset=${offset}`)
+    const [first, second, all] = [await part(1, 0), await part(1, 1), await part(200, 0)]
+    const ranks = ({ moments }: { moments: { rank: number; t: number }[] }) => moments.map(({ rank, t }) => [rank, t])
+    expect([...ranks(first), ...ranks(second)]).toEqual(ranks(all).slice(0, 2))
+    expect([first.isLast, all.isLast]).toEqual([false, true])
+    expect(await part(5, all.moments.length)).toMatchObject({ moments: [], isLast: true })
+  })
+
   it('only likely moments where asked for', async () => {
     const all = await askJson(server, '/api/v1/search?q=a+cat&n=20&strictness=0.9')
     const likely = await askJson(server, '/api/v1/search?q=a+cat&n=20&strictness=0.9&likely=true')
@@ -106,6 +115,7 @@ describe('refuses', () => {
     ['a query without words', '/api/v1/search?q=+', 400],
     ['a query that is too long', `/api/v1/search?q=${'a'.repeat(1001)}`, 400],
     ['more moments than it gives', '/api/v1/search?q=cat&n=1001', 400],
+    ['moments after the last that it gives', '/api/v1/search?q=cat&n=24&offset=980', 400],
     ['a time that is none', '/api/v1/frames/0123456789abcdef/soon.jpg', 400],
     ['what it does not have', '/api/v1/nothing', 404],
   ])('%s, and says so', async (_, path, status) => {

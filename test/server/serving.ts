@@ -34,9 +34,9 @@ export const makeFootage = async (
   return { folder, store, video }
 }
 
-/** On a free port of this machine. */
+/** On a free port of this machine; its own faults are printed with their stacks. */
 export const startServer = async (options: ServeOptions): Promise<Server> => {
-  const server = await serve({ port: 0, ...options })
+  const server = await serve({ port: 0, onNotice: (line) => console.error(line), ...options })
   servers.push(server)
   return server
 }

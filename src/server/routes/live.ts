@@ -116,6 +116,7 @@ export const liveRoutes =
 
 /** Never fails: a store that is away is an answer. */
 const healthOf = async (collections: Collections, version: string, name: string | undefined): Promise<Health> => {
+  const startedMs = performance.now()
   const nothing = { version, collection: name ?? '', model: null, videos: 0, unfinished: 0, points: 0 }
   try {
     const index = await collections.open(name)
@@ -133,7 +134,7 @@ const healthOf = async (collections: Collections, version: string, name: string 
     }
   } catch (error) {
     if (!(error instanceof VidgrepError)) throw error
-    if (isStoreError(error)) collections.reopen(name)
+    if (isStoreError(error)) collections.reopen(name, startedMs)
     return { ...nothing, status: 'store-away' }
   }
 }

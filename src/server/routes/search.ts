@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { Box, ExamplePicture, Moment, Query, SearchOptions, SearchResult } from '../../index.ts'
+import type { Box, ExamplePicture, Moment, Query, SearchOptions } from '../../index.ts'
+import { type AnswerPart, openAnswers } from '../answers.ts'
 import type { Collections } from '../collections.ts'
 import type { Pictures } from '../pictures.ts'
 import { failures, immutable, requestSignal } from '../reply.ts'
@@ -25,6 +26,8 @@ export type SearchContext = { readonly collections: Collections; readonly pictur
 export const searchRoutes =
   ({ collections, pictures }: SearchContext): FastifyPluginAsyncZod =>
   async (app) => {
+    const answers = openAnswers()
+
     app.get(
       '/search',
       {
@@ -34,10 +37,13 @@ export const searchRoutes =
           response: { 200: searchAnswerSchema, ...failures },
         },
       },
-      async ({ query }, reply) => {
+      async ({ query: { n, offset, ...query } }, reply) => {
         const index = await collections.open(query.collection)
-        const options = { ...searchOptions(query), signal: requestSignal(reply) }
-        return toSearchAnswer(query, await index.search(await asked(query, pictures), options))
+        const signal = requestSignal(reply)
+        const found = await answers.part(JSON.stringify(query), { n, offset }, async (n) =>
+          index.search(await asked(query, pictures), { ...searchOptions({ ...query, n }), signal }),
+        )
+        return toSearchAnswer(query, found)
       },
     )
 
@@ -50,12 +56,15 @@ export const searchRoutes =
           response: { 200: searchAnswerSchema, ...failures },
         },
       },
-      async ({ query }, reply) => {
+      async ({ query: { n, offset, ...query } }, reply) => {
         const { video, t, box } = query
         const index = await collections.open(query.collection)
         const place = { video, t, box: box === undefined ? undefined : boxFrom(box) }
-        const options = { ...searchOptions(query), signal: requestSignal(reply) }
-        return toSearchAnswer(undefined, await index.similar(place, options))
+        const signal = requestSignal(reply)
+        const found = await answers.part(JSON.stringify(query), { n, offset }, (n) =>
+          index.similar(place, { ...searchOptions({ ...query, n }), signal }),
+        )
+        return toSearchAnswer(undefined, found)
       },
     )
 
@@ -142,7 +151,7 @@ const searchOptions = (query: SearchOptionsQuery): SearchOptions => ({
   recordedBefore: query.until === undefined ? undefined : new Date(query.until),
 })
 
-const toSearchAnswer = (query: { readonly q?: string } | undefined, found: SearchResult): SearchAnswer => ({
+const toSearchAnswer = (query: { readonly q?: string } | undefined, found: AnswerPart): SearchAnswer => ({
   query: query?.q ?? '',
   model: found.model,
   collection: found.collection,
@@ -151,6 +160,7 @@ const toSearchAnswer = (query: { readonly q?: string } | undefined, found: Searc
   language: found.language ?? null,
   bestScore: found.bestScore ?? null,
   moments: found.moments.map(toMoment),
+  isLast: found.isLast,
 })
 
 const toMoment = ({ likelihood, box, parts, ...moment }: Moment): MomentAnswer => ({
