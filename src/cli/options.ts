@@ -34,10 +34,21 @@ export const defineCommand = <const O extends NamedOptions, Arguments>({
     yargs.command(
       command,
       describe,
-      (yargs) => builder(yargs.options(options)),
+      (yargs) => builder(yargs.options(isHelpAsked ? options : undescribed(options))),
       async (args) => onExit(await run(args, context)),
     ),
 })
+
+const isHelpAsked = process.argv.includes('--help')
+
+/**
+ * yargs writes the help of each command that runs, asked or not, and holds it up for as long as Node takes to start:
+ * there is nothing to write of options without a description.
+ */
+const undescribed = <O extends NamedOptions>(options: O): O =>
+  Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, { ...option, describe: undefined, hidden: true }]),
+  ) as unknown as O
 
 /** Where to store and search. */
 export const storeOptions = {
