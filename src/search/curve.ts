@@ -57,7 +57,7 @@ export const curve = async (
   const { store, target, scope, cutoff } = await preparing
   const { standard } = scope
   const paths = new Map([[record.video, path]])
-  const { found } = await find(store, target, { ...scope, videos: [record.video] }, cutoff, options)
+  const { found } = await find(store, target, { ...scope, filter: { videos: [record.video] } }, cutoff, options)
   const windows = windowsOf(record)
   const common = {
     query: describeQuery(query),

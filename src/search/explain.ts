@@ -63,7 +63,7 @@ export const explain = async (
   const own = found.moments.find(holds)
   const original = own ? undefined : copied(found.moments, { video, t }, scope, options)
   const isFiltered =
-    (scope.videos !== undefined && !scope.videos.includes(video)) ||
+    (scope.paths !== undefined && !scope.paths.has(video)) ||
     t < (options.afterSeconds ?? Number.NEGATIVE_INFINITY) ||
     t > (options.beforeSeconds ?? Number.POSITIVE_INFINITY) ||
     (fit && fit.score < (options.threshold ?? Number.NEGATIVE_INFINITY))

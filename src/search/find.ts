@@ -1,5 +1,5 @@
 import { dot } from '../store/point.ts'
-import type { Box, CallOptions, Store, Stretch, VideoRecord } from '../store/store.ts'
+import type { Box, CallOptions, PointFilter, Store, Stretch, VideoRecord } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
 import { type FoundPart, type Rule, scoreTogether } from './frames.ts'
 import { type Standard, spreadOf } from './likelihood.ts'
@@ -63,8 +63,8 @@ export type MomentPart = {
 export type Scope = {
   /** The path to show of each video to search; `undefined`: all videos, wherever they lie. */
   readonly paths: ReadonlyMap<string, string> | undefined
-  /** The videos to search; `undefined`: all, so that the store need not look for each of them. */
-  readonly videos: readonly string[] | undefined
+  /** Which videos the store has to search. */
+  readonly filter: Pick<PointFilter, 'videos' | 'exceptVideos'>
   readonly records: readonly VideoRecord[]
   /** The records of all videos: what is not searched may be a copy. */
   readonly all: readonly VideoRecord[]
@@ -77,12 +77,12 @@ type Judged = FoundMoment & Pick<Moment, 'likelihood' | 'likely' | 'parts'>
 export const find = async (
   store: Store,
   target: Target,
-  { videos, records, all, standard }: Scope,
+  { filter: videos, records, all, standard }: Scope,
   cutoff: number | undefined,
   options: SearchOptions,
 ): Promise<{ found: readonly Judged[]; bestScore: number | undefined }> => {
   const { n = searchDefaults.n, afterSeconds, beforeSeconds, signal, likely } = options
-  const filter = { videos, afterSeconds, beforeSeconds }
+  const filter = { ...videos, afterSeconds, beforeSeconds }
   const common = { store, n, filter, signal, leastScore: options.threshold }
   const together = options.copies ? undefined : (stretch: Stretch) => elsewhere(knownCopies(all), stretch)
   const isLikely = (score: number) => cutoff === undefined || score >= cutoff

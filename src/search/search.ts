@@ -1,5 +1,5 @@
 import type { OpenCollection } from '../collection.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, VideoRecord } from '../store/store.ts'
 import { elsewhere, knownCopies } from './copies.ts'
 import { find, type Moment, type Scope, toMoment } from './find.ts'
 import { foreignLanguage, languageName } from './language.ts'
@@ -100,13 +100,20 @@ const scopeOf = async (store: Store, options: SearchOptions): Promise<Scope> => 
   const { signal } = options
   if (!hasFilter(options)) {
     const records = await recentRecords(store, { signal })
-    return { paths: undefined, videos: undefined, records, all: records, standard: standardOf(records) }
+    return { paths: undefined, filter: {}, records, all: records, standard: standardOf(records) }
   }
   const all = await store.records({ signal })
   const paths = (await matchVideos(all, options))!
   const records = all.filter(({ video }) => paths.has(video))
-  const videos = records.length === all.length ? undefined : [...paths.keys()]
-  return { paths, videos, records, all, standard: standardOf(records) }
+  return { paths, filter: filterOf(records, all), records, all, standard: standardOf(records) }
+}
+
+/** The shorter of two lists, as the store looks for each of them: those that are searched, or those that are not. */
+const filterOf = (searched: readonly VideoRecord[], all: readonly VideoRecord[]): Scope['filter'] => {
+  const videos = searched.map(({ video }) => video)
+  if (2 * videos.length <= all.length) return { videos }
+  const known = new Set(videos)
+  return { exceptVideos: all.map(({ video }) => video).filter((video) => !known.has(video)) }
 }
 
 /** Adds where else the peak of a moment is to be seen. */

@@ -115,6 +115,8 @@ export type Collection = {
 export type PointFilter = {
   /** Only these videos (fingerprints). An empty list matches nothing. */
   readonly videos?: readonly string[]
+  /** None of these videos: where most are searched, stores are done sooner with these few. */
+  readonly exceptVideos?: readonly string[]
   /** Only patches of this number; 0: whole frames. */
   readonly patch?: number
   /** Only points that are seen at or after this time in seconds (`until >= afterSeconds`). */

@@ -75,6 +75,7 @@ const passes = ({ video, patch, t, until }: Point, filter: PointFilter): boolean
   return (
     (filter.patch ?? patch) === patch &&
     (filter.videos?.includes(video) ?? true) &&
+    !filter.exceptVideos?.includes(video) &&
     until >= (filter.afterSeconds ?? Number.NEGATIVE_INFINITY) &&
     t <= (filter.beforeSeconds ?? Number.POSITIVE_INFINITY) &&
     (filter.within?.some(isIn) ?? true) &&

@@ -357,6 +357,8 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         ['two videos, one of them twice', { videos: ['a', 'c', 'c'] }, [1, 2, 5]],
         ['an unknown video', { videos: ['z'] }, []],
         ['no video', { videos: [] }, []],
+        ['all videos but one, and one that is unknown', { exceptVideos: ['a', 'z'] }, [3, 4, 5]],
+        ['all videos but none', { exceptVideos: [] }, [1, 2, 3, 4, 5]],
         ['whole frames', { patch: 0 }, [2, 4]],
         ['a patch of one video', { patch: 0, videos: ['a'] }, [2]],
         ['after, where a patch stays in view', { afterSeconds: 4 }, [1, 2, 4, 5]],

@@ -85,9 +85,10 @@ const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id 
 
 /** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
 const condition = (filter: PointFilter): string | undefined => {
-  const { videos, patch, afterSeconds, beforeSeconds, within, outside = [] } = filter
+  const { videos, exceptVideos, patch, afterSeconds, beforeSeconds, within, outside = [] } = filter
   if (videos?.length === 0 || within?.length === 0) return undefined
   const parts = videos ? [oneOf('video', videos)] : []
+  if (exceptVideos?.length) parts.push(`NOT ${oneOf('video', exceptVideos)}`)
   if (within) parts.push(`(${within.map(inStretch).join(' OR ')})`)
   if (patch !== undefined) parts.push(`patch = ${number(patch)}`)
   if (afterSeconds !== undefined) parts.push(`until >= ${number(afterSeconds)}`)

@@ -126,14 +126,24 @@ const similarityOf = (score: number): number => Math.min(1, Math.max(-1, score))
 export const byScore = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** What has to hold for a point. */
-export const conditionsOf = ({ videos, patch, within, outside = [], ...times }: PointFilter): Schemas['Filter'] => ({
+export const conditionsOf = ({
+  videos,
+  exceptVideos,
+  patch,
+  within,
+  outside = [],
+  ...times
+}: PointFilter): Schemas['Filter'] => ({
   must: [
     ...(videos === undefined ? [] : [{ key: 'video', match: { any: [...videos] } }]),
     ...(patch === undefined ? [] : [{ key: 'patch', match: { value: patch } }]),
     ...during(times),
     ...(within === undefined ? [] : [{ should: within.map(inStretch) }]),
   ],
-  must_not: outside.map(inStretch),
+  must_not: [
+    ...(exceptVideos?.length ? [{ key: 'video', match: { any: [...exceptVideos] } }] : []),
+    ...outside.map(inStretch),
+  ],
 })
 
 const inStretch = ({ video, from, to }: Stretch) => ({
