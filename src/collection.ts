@@ -4,7 +4,8 @@ import { defaultModelName } from './models/disk.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
-import { type Settings, type SettingsOptions, settingsFrom } from './settings.ts'
+import { expectMixable, parseModelId } from './models/precision.ts'
+import { type Precision, type Settings, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import type { MigrationStep } from './store/schema.ts'
 import { CollectionMissingError, expectBelonging, type OpenStore, type Store } from './store/store.ts'
@@ -72,7 +73,7 @@ export const openCollection = async (options: OpenIndexOptions = {}): Promise<Op
     if (!(error instanceof CollectionMissingError)) throw error
     missing = error
   }
-  const model = await modelFor(settings.model, store, options.onFetch).catch(async (error) => {
+  const model = await modelFor(settings, store, options.onFetch).catch(async (error) => {
     await close()
     throw error
   })
@@ -111,13 +112,22 @@ const startEncoder = async (model: Model, options: OpenEncoder): Promise<Encoder
 
 /** The model asked for by name, which must be the collection's if there is one, or the collection's, or the default. */
 const modelFor = async (
-  name: string | undefined,
+  { model: name, precision }: Settings,
   store: Store | undefined,
   onFetch: OpenIndexOptions['onFetch'],
 ): Promise<Model> => {
-  const model = await loadModel(name ?? (store ? await modelOf(store) : defaultModelName), {}, { onFetch })
-  if (store) expectBelonging(store.collection, { model: model.id, dimension: model.dimension })
-  return model
+  if (!store) return loadModel(name ?? defaultModelName, { precision, onFetch })
+  const { collection } = store
+  const load = (precision?: Precision): Promise<Model> => loadModel(named, { precision, onFetch })
+  const named = name ?? (await modelOf(store))
+  const full = await load()
+  const held = parseModelId(collection.model)
+  expectBelonging({ ...collection, model: held.id }, { model: full.id, dimension: full.dimension })
+  const own = await load(held.precision)
+  if (precision === undefined || precision === held.precision) return own
+  const wanted = await load(precision)
+  await expectMixable(collection.name, wanted, own)
+  return { ...wanted, id: collection.model }
 }
 
 /** The name of the model that a collection was made with. */

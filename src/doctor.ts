@@ -6,6 +6,7 @@ import { VidgrepError } from './errors.ts'
 import { defaultModelName } from './models/disk.ts'
 import { modelName } from './models/list.ts'
 import { loadModel } from './models/load.ts'
+import { parseModelId, precisionsOf } from './models/precision.ts'
 import { folders, type Settings, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import { CollectionMissingError } from './store/store.ts'
@@ -22,12 +23,14 @@ export type Check = {
 export const examine = async (options: SettingsOptions = {}): Promise<readonly Check[]> => {
   const settings = settingsFrom(options)
   const store = await check('store', () => tryStore(settings))
-  const model = settings.model ?? (await modelName(String(store.details.model))) ?? defaultModelName
+  const held = parseModelId(String(store.details.model))
+  const model = settings.model ?? (await modelName(held.id)) ?? defaultModelName
+  const precision = settings.precision ?? held.precision
   return [
     await check('machine', async () => machine()),
     await check('settings', async () => {
       const { store, collection, device } = settings
-      return { ...folders(), store, collection, model, device }
+      return { ...folders(), store, collection, model, precision, device }
     }),
     await check('ffmpeg', async () => {
       const versions = Object.entries(await ffmpegVersions())
@@ -35,7 +38,7 @@ export const examine = async (options: SettingsOptions = {}): Promise<readonly C
         versions.map(([tool, { version, source, path }]) => [tool, `${version} (${source}: ${path})`]),
       )
     }),
-    await check('model', () => tryModel(model, settings)),
+    await check('model', () => tryModel(model, { ...settings, precision })),
     store,
   ]
 }
@@ -62,8 +65,8 @@ const noArenaLimit =
   'not set: with glibc, indexing for hours holds on to 300 MB for every 100,000 points. Set it to 2, as the vidgrep command does'
 
 /** A text and some pictures through the model. */
-const tryModel = async (name: string, { device }: Settings) => {
-  const model = await loadModel(name)
+const tryModel = async (name: string, { device, precision }: Settings) => {
+  const model = await loadModel(name, { precision })
   const pictures = (count: number) => new Uint8Array(count * model.image.size ** 2 * 3)
   const encoder = await openEncoder(model, { device })
   try {
@@ -76,6 +79,7 @@ const tryModel = async (name: string, { device }: Settings) => {
       id: model.id,
       dimension: model.dimension,
       threshold: model.threshold,
+      precisions: precisionsOf(model).join(', '),
       'first text': `${Math.round(textMs)} ms`,
       pictures: placements.pictures && placementLine(placements.pictures),
       texts: placements.texts && placementLine(placements.texts),

@@ -18,12 +18,13 @@ import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
 import type { SearchResult } from './search/search.ts'
 import type { FoundVideo } from './search/timeline.ts'
-import { type SettingsOptions, settingsFrom } from './settings.ts'
+import { type LesserPrecision, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import type { MigrationStep } from './store/schema.ts'
 import type { CallOptions, Store, VideoRecord } from './store/store.ts'
 import type { Frame, FramesOptions } from './video/video.ts'
 
+export type { CheckModelOptions, ModelCheck, PrecisionCheck } from './checkModel.ts'
 export type { OpenIndexOptions } from './collection.ts'
 export type { Check } from './doctor.ts'
 export { EncoderError } from './encoder/channel.ts'
@@ -63,6 +64,9 @@ export {
   type DeviceChoice,
   deviceChoices,
   folders,
+  lesserPrecisions,
+  type Precision,
+  precisions,
   type SettingsOptions,
   settingsFrom,
 } from './settings.ts'
@@ -321,8 +325,17 @@ export const models = {
   verify: lazy(async () => (await import('./models/manage.ts')).verifyModel),
   remove: lazy(async () => (await import('./models/manage.ts')).removeModel),
   path: lazy(async () => (await import('./models/manage.ts')).modelPath),
-  add: lazy(async () => (await import('./models/manage.ts')).addModel),
-  prepare: lazy(async () => (await import('./encoder/encoder.ts')).prepareModel),
+  add: lazy(async () => (await import('./models/add.ts')).addModel),
+  /** Adds a graph of the image tower in a lesser precision, an ONNX file, to a pulled or added model. */
+  addPrecision: async (file: string, name: string, precision: LesserPrecision) => {
+    const [{ addPrecision }, { tryModel }] = await Promise.all([
+      import('./models/add.ts'),
+      import('./encoder/trial.ts'),
+    ])
+    await addPrecision(file, name, precision, (model) => tryModel(model, { device: 'cpu', preparedFolder: null }))
+  },
+  check: lazy(async () => (await import('./checkModel.ts')).checkModel),
+  prepare: lazy(async () => (await import('./encoder/trial.ts')).prepareModel),
 }
 
 // The article's names.

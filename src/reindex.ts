@@ -45,7 +45,7 @@ export type Reindexed = {
  */
 export async function* reindex(options: ReindexOptions): AsyncGenerator<IngestEvent, Reindexed> {
   const settings = settingsFrom(options)
-  const model = await loadModel(options.model)
+  const model = await loadModel(options.model, { precision: options.precision })
   const { store, collection, apiKey } = settings
   const from = await openStore(store, { collection, apiKey, signal: options.signal })
   try {

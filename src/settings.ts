@@ -17,6 +17,8 @@ export type SettingsOptions = {
   readonly apiKey?: string
   /** What the model computes on; one that is named is never replaced by another. Default: `VIDGREP_DEVICE`, else the best that works. */
   readonly device?: DeviceChoice
+  /** How exactly pictures are encoded, see {@link Precision}. Default: as the collection was, else `full`. */
+  readonly precision?: Precision
 }
 
 export type Settings = {
@@ -27,9 +29,11 @@ export type Settings = {
   readonly model?: string
   readonly apiKey?: string
   readonly device: DeviceChoice
+  /** `undefined`: the collection's own, else `full`. */
+  readonly precision?: Precision
 }
 
-/** @throws UsageError if there is no such device, no place for the data, or the store is neither a folder nor a server */
+/** @throws UsageError if there is no such device or precision, no place for the data, or the store is neither a folder nor a server */
 export const settingsFrom = (options: SettingsOptions, environment = process.env): Settings => {
   const { VIDGREP_STORE, QDRANT_URL, VIDGREP_COLLECTION, VIDGREP_MODEL, QDRANT_API_KEY, VIDGREP_DEVICE } = environment
   const store = options.store || VIDGREP_STORE || QDRANT_URL || join(folders(environment).data, 'store')
@@ -39,6 +43,7 @@ export const settingsFrom = (options: SettingsOptions, environment = process.env
     model: options.model || VIDGREP_MODEL || undefined,
     apiKey: options.apiKey || QDRANT_API_KEY || undefined,
     device: deviceChoice(options.device || VIDGREP_DEVICE || 'auto'),
+    precision: options.precision === undefined ? undefined : precisionNamed(options.precision),
   }
 }
 
@@ -74,6 +79,27 @@ export const deviceChoice = (name: string): DeviceChoice => {
   if (found) return found
   throw new UsageError(`Expected one of the devices ${deviceChoices.join(', ')}, got "${name}"`, {
     remedy: 'Leave out --device and VIDGREP_DEVICE to use the best one that works',
+  })
+}
+
+/**
+ * How exactly the image tower computes. `balanced` and `fast` are other files of it, smaller, faster and a little less
+ * exact: weights of 8 bits in blocks, and all multiplications in 8 bits.
+ */
+export const precisions = ['full', 'balanced', 'fast'] as const
+
+export type Precision = (typeof precisions)[number]
+
+/** A precision that has a file of its own. */
+export type LesserPrecision = Exclude<Precision, 'full'>
+
+export const lesserPrecisions: readonly LesserPrecision[] = ['balanced', 'fast']
+
+const precisionNamed = (name: string): Precision => {
+  const found = precisions.find((precision) => precision === name)
+  if (found) return found
+  throw new UsageError(`Expected one of the precisions ${precisions.join(', ')}, got "${name}"`, {
+    remedy: 'Leave out --precision for that of the collection, else full',
   })
 }
 

@@ -12,6 +12,7 @@ const order = [
   'server',
   'mcp',
   'index',
+  'checkModel',
   'doctor',
   'reindex',
   'ingest',

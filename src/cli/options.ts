@@ -1,5 +1,13 @@
 import type { ArgumentsCamelCase, Argv, InferredOptionTypes, Options } from 'yargs'
-import { deviceChoices, type Index, type OpenIndexOptions, openIndex, openVideos, type Videos } from '../index.ts'
+import {
+  deviceChoices,
+  type Index,
+  type OpenIndexOptions,
+  openIndex,
+  openVideos,
+  precisions,
+  type Videos,
+} from '../index.ts'
 import { type Context, type ExitCode, warn } from './run.ts'
 
 export type Command = {
@@ -84,6 +92,15 @@ export const deviceOption = {
   },
 } as const satisfies NamedOptions
 
+export const precisionOption = {
+  precision: {
+    choices: precisions,
+    requiresArg: true,
+    describe: 'Precision of the image tower; a lesser one is faster, where the model has a file for it',
+    defaultDescription: "the collection's own or full",
+  },
+} as const satisfies NamedOptions
+
 export const jsonOption = {
   json: { type: 'boolean', default: false, describe: 'Print JSON' },
 } as const satisfies NamedOptions
@@ -101,6 +118,7 @@ export const runningOptions = {
   ...storeOptions,
   ...modelOption,
   ...deviceOption,
+  ...precisionOption,
   jobs: {
     type: 'number',
     requiresArg: true,
@@ -123,16 +141,25 @@ export const runningOptions = {
   ...jsonOption,
 } as const satisfies NamedOptions
 
-type OpenArguments = Pick<OpenIndexOptions, 'store' | 'collection' | 'model' | 'device' | 'threads'> & {
+type OpenArguments = Pick<OpenIndexOptions, 'store' | 'collection' | 'model' | 'device' | 'precision' | 'threads'> & {
   readonly batch?: number
 }
 
 /** What the arguments say about opening a collection. */
-export const openOptions = ({ store, collection, model, device, threads, batch }: OpenArguments): OpenIndexOptions => ({
+export const openOptions = ({
   store,
   collection,
   model,
   device,
+  precision,
+  threads,
+  batch,
+}: OpenArguments): OpenIndexOptions => ({
+  store,
+  collection,
+  model,
+  device,
+  precision,
   threads,
   batchSize: batch,
 })

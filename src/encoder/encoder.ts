@@ -1,13 +1,11 @@
-import { stat } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
 import { UsageError } from '../errors.ts'
-import { loadModel } from '../models/load.ts'
 import type { Model } from '../models/model.ts'
 import { type DeviceChoice, deviceChoice, folders } from '../settings.ts'
 import { EncoderError, type Rows, type TextNotes } from './channel.ts'
-import { batchFor, leastPreparedBytes, type Placement, shares, sideBySide } from './device.ts'
+import { batchFor, type Placement, shares, sideBySide } from './device.ts'
 import { inFlight, openPool } from './pool.ts'
 
 export type EncodeOptions = {
@@ -162,26 +160,6 @@ export const openEncoder = async (model: Model, options: OpenEncoder = {}): Prom
       })
     },
     close,
-  }
-}
-
-/**
- * Runs a large model once, so that what is prepared for this machine is there before the first video; a small one has
- * nothing to prepare.
- *
- * @throws ModelError if its files are not there
- * @throws EncoderError if it does not run
- */
-export const prepareModel = async (name: string, options: OpenEncoder = {}): Promise<void> => {
-  const model = await loadModel(name)
-  const files = await Promise.all([model.image.file, model.text.file].map((file) => stat(file)))
-  if (files.every(({ size }) => size < leastPreparedBytes)) return
-  const encoder = await openEncoder(model, options)
-  try {
-    await encoder.encodePictures(new Uint8Array(model.image.size ** 2 * 3))
-    await encoder.encodeTexts(['a red car'])
-  } finally {
-    await encoder.close()
   }
 }
 

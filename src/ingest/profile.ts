@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Encoder } from '../encoder/encoder.ts'
+import { parseModelId } from '../models/precision.ts'
 import { folders } from '../settings.ts'
 import { dot } from '../store/point.ts'
 import { quantised, type VideoProfile } from '../store/profile.ts'
@@ -47,7 +48,8 @@ export const openProfiles = (
  * seconds for them: so they are kept, beside the model where it comes with them, else in the cache folder.
  */
 export const captionVectors = async (encoder: Encoder, { signal }: CallOptions): Promise<readonly Float32Array[]> => {
-  const { id, dimension, text } = encoder.model
+  const { dimension, text } = encoder.model
+  const { id } = parseModelId(encoder.model.id)
   // The same place as seen from src/ and from dist/.
   const captions = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
   const name = `captions-${createHash('sha256').update(captions).digest('hex').slice(0, 12)}.f32`

@@ -6,6 +6,7 @@ import { fileState, hubLayout } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { type Model, ModelError } from './model.ts'
 import { readOnnx } from './onnx.ts'
+import { lesserFiles } from './precision.ts'
 
 /**
  * A model in a folder of its own.
@@ -27,11 +28,15 @@ export const loadFolder = async (folder: string): Promise<Model> => {
 
 /** Everything that a model in a folder needs, weights outside of its graphs included; relative to the folder. */
 export const filesOf = (folder: string, { image, text }: ModelDescription): readonly string[] => [
-  ...[image.file, text.file].flatMap((graph) => [graph, ...weightsOf(folder, graph)]),
+  ...[image.file, ...Object.values(lesserFiles(folder, image)), text.file].flatMap((graph) => [
+    graph,
+    ...weightsOf(folder, graph),
+  ]),
   text.tokenizer,
 ]
 
-const weightsOf = (folder: string, graph: string): readonly string[] =>
+/** Files beside a graph that hold weights of it, relative to the folder. @throws ModelError if one lies elsewhere */
+export const weightsOf = (folder: string, graph: string): readonly string[] =>
   existsSync(join(folder, graph))
     ? readOnnx(join(folder, graph)).weights.map((weights) => {
         const path = posix.join(posix.dirname(graph), weights)
@@ -97,7 +102,16 @@ export const locate = (described: ModelDescription | ManifestEntry, folder: stri
     sameFrame,
     licence,
     languages,
-    image: { ...towerOf(described.image), file: join(folder, described.image.file) },
+    image: {
+      ...towerOf(described.image),
+      file: join(folder, described.image.file),
+      lesserFiles: Object.fromEntries(
+        Object.entries(lesserFiles(folder, described.image)).map(([precision, file]) => [
+          precision,
+          join(folder, file),
+        ]),
+      ),
+    },
     text: {
       ...towerOf(described.text),
       file: join(folder, described.text.file),

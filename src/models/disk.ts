@@ -3,7 +3,7 @@ import { readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsageError } from '../errors.ts'
-import { folders } from '../settings.ts'
+import { folders, type LesserPrecision } from '../settings.ts'
 import type { Manifest, ManifestEntry, ModelFile, Pullable } from './manifest.ts'
 
 /** The model that is used where neither the user nor the collection names one. */
@@ -76,6 +76,12 @@ export const hubLayout = {
   configs: ['config.json', 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'],
 } as const
 
+/** Beside a tower `model.onnx` exports keep the same with all multiplications in 8 bits, under one of these names. */
+export const hubVariants = (image: string, has: (path: string) => boolean): { fast: string } | undefined => {
+  const fast = ['_quantized', '_int8'].map((ending) => image.replace(/\.onnx$/, `${ending}.onnx`)).find(has)
+  return fast === undefined ? undefined : { fast }
+}
+
 /** What lies in the folder of pulled models. */
 export type OnDisk = {
   /** As the user types it: of a known or added model, of the hub's, or, of something unknown, of its folder. */
@@ -98,30 +104,26 @@ export const modelsOnDisk = async (): Promise<readonly OnDisk[]> => {
 }
 
 /** Which file of each tower to use; `fp32` is the exact one. */
-export type Precision = {
+export type TowerChoice = {
   /** @default 'fp32' */
-  readonly image?: 'fp32' | 'fp16'
+  readonly image?: 'fp32' | 'fp16' | LesserPrecision
   /** @default 'fp32' */
   readonly text?: 'fp32' | 'fp16' | 'int8'
 }
 
-/** Paths of the towers' files in this precision; a tower that does not come in it stays fp32. */
-export const towerFiles = ({ image, text }: Pullable, precision: Precision = {}): { image: string; text: string } => ({
-  image: variant(image, precision.image),
-  text: variant(text, precision.text),
+/** Paths of the towers' files of this choice; a tower that does not come in it stays fp32. */
+export const towerFiles = ({ image, text }: Pullable, choice: TowerChoice = {}): { image: string; text: string } => ({
+  image: variant(image, choice.image),
+  text: variant(text, choice.text),
 })
 
-type Variants = {
-  readonly file: string
-  readonly variants?: Partial<Record<'fp16' | 'int8', string | undefined>>
-}
+type Variants = { readonly file: string; readonly variants?: Readonly<Record<string, string | undefined>> }
 
-const variant = (tower: Variants, precision: 'fp32' | 'fp16' | 'int8' = 'fp32'): string =>
-  (precision === 'fp32' ? undefined : tower.variants?.[precision]) ?? tower.file
+const variant = ({ file, variants }: Variants, name = 'fp32'): string => variants?.[name] ?? file
 
-/** The files that a model needs in this precision, out of all that its entry lists. */
-export const neededFiles = (entry: Pullable, precision: Precision = {}): readonly ModelFile[] => {
-  const { image, text } = towerFiles(entry, precision)
+/** The files that a model needs for this choice, out of all that its entry lists. */
+export const neededFiles = (entry: Pullable, choice: TowerChoice = {}): readonly ModelFile[] => {
+  const { image, text } = towerFiles(entry, choice)
   const towers = [entry.image, entry.text].flatMap(({ file, variants = {} }: Variants) => [
     file,
     ...Object.values(variants),
@@ -164,10 +166,10 @@ export type ExpectedFile = ModelFile & Partial<Pick<FileRecord, 'checkedBy'>>
 export const expectedFiles = async (
   entry: Pullable,
   folder: string,
-  precision: Precision,
+  choice: TowerChoice,
 ): Promise<readonly ExpectedFile[]> => {
   const record = entry.carried ? undefined : await readRecord(folder)
-  return neededFiles(entry, precision).map((file) => ({ ...file, ...record?.files[file.path] }))
+  return neededFiles(entry, choice).map((file) => ({ ...file, ...record?.files[file.path] }))
 }
 
 export type FileState = { readonly bytes: number | undefined; readonly right: boolean }
@@ -180,10 +182,10 @@ export const fileState = async (folder: string, file: { path: string; bytes?: nu
 }
 
 /**
- * The precision that is on disk: the exact towers, but for a smaller text tower that was pulled in place of the exact
+ * What is on disk: the exact towers, but for a smaller text tower that was pulled in place of the exact
  * one. That is no other model, as everything stored comes from the image tower.
  */
-export const precisionOnDisk = async (entry: ManifestEntry, folder: string): Promise<Precision> => {
+export const choiceOnDisk = async (entry: ManifestEntry, folder: string): Promise<TowerChoice> => {
   const files = await expectedFiles(entry, folder, {})
   const exact = files.find(({ path }) => path === entry.text.file)
   if (!exact || (await fileState(folder, exact)).right) return {}

@@ -3,16 +3,17 @@ import { join } from 'node:path'
 import { filesOf, readDescription } from './description.ts'
 import {
   addedFolder,
+  choiceOnDisk,
   expectedFiles,
   fileState,
   isHubName,
   knownModels,
   modelFolder,
   modelsOnDisk,
-  precisionOnDisk,
 } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { ModelError } from './model.ts'
+import { parseModelId } from './precision.ts'
 
 export type ListedModel = ModelDescription &
   Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
@@ -38,7 +39,7 @@ export const listLeftovers = async (): Promise<readonly Leftover[]> => (await on
 
 const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
   const folder = modelFolder(entry)
-  const files = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
+  const files = await expectedFiles(entry, folder, await choiceOnDisk(entry, folder))
   const states = await Promise.all(files.map((file) => fileState(folder, file)))
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? file.aboutBytes ?? 0), 0)
   return { ...entry, folder, bytes, onDisk: states.every(({ right }) => right), added: false }
@@ -78,7 +79,9 @@ const sizeOf = async (folder: string): Promise<number> => {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-/** The name under which the model with this id is found, `undefined` if this machine does not know it. */
-export const modelName = async (id: string): Promise<string | undefined> =>
+/** The name under which the model with this id, in any precision, is found; `undefined` if this machine does not know it. */
+export const modelName = async (modelId: string): Promise<string | undefined> => {
+  const { id } = parseModelId(modelId)
   // The id of a model of the hub is its name, commit included.
-  isHubName(id) ? id : (await listModels()).find((model) => model.id === id)?.name
+  return isHubName(id) ? id : (await listModels()).find((model) => model.id === id)?.name
+}

@@ -5,18 +5,18 @@ import { loadFolder, locate } from './description.ts'
 import {
   addedFolder,
   addedNames,
+  choiceOnDisk,
   expectedFiles,
   fileState,
   isHubName,
   knownModels,
   modelFolder,
-  type Precision,
-  precisionOnDisk,
   towerFiles,
 } from './disk.ts'
 import type { LoadOptions } from './hub/hub.ts'
 import type { ManifestEntry } from './manifest.ts'
 import { type Model, ModelError } from './model.ts'
+import { inPrecision } from './precision.ts'
 
 /**
  * Finds a model and makes sure that its files are there and of the right size. Their contents are only checked by
@@ -25,20 +25,19 @@ import { type Model, ModelError } from './model.ts'
  * @param nameOrFolder a known or added model's name, `hf:ORG/NAME` for a repository of the hub, or the path of a folder
  * with a model.json (with a `/` in it: `./folder`)
  * @throws UsageError if there is no such model
- * @throws ModelError if its files are missing or not right
+ * @throws ModelError if its files are missing or not right, or it has none of the precision
  */
-export const loadModel = async (
-  nameOrFolder: string,
-  precision: Precision = {},
-  options: LoadOptions = {},
-): Promise<Model> => {
+export const loadModel = async (nameOrFolder: string, options: LoadOptions = {}): Promise<Model> =>
+  inPrecision(await loadFull(nameOrFolder, options), options.precision)
+
+const loadFull = async (nameOrFolder: string, options: LoadOptions): Promise<Model> => {
   if (isHubName(nameOrFolder)) {
     const { loadHubModel } = await import('./hub/hub.ts')
     return loadHubModel(nameOrFolder, options)
   }
   if (isFolder(nameOrFolder)) return loadFolder(resolve(nameOrFolder))
   const added = addedFolder(nameOrFolder)
-  return added ? loadFolder(added) : loadKnown(await findModel(nameOrFolder), precision)
+  return added ? loadFolder(added) : loadKnown(await findModel(nameOrFolder))
 }
 
 const isFolder = (nameOrFolder: string): boolean => /[/\\]|^\.{1,2}$/.test(nameOrFolder) || isAbsolute(nameOrFolder)
@@ -60,11 +59,11 @@ const nearest = (name: string, names: readonly string[]): string[] => {
   return ranked.filter(({ far }) => far <= closest + 1).map(({ known }) => known)
 }
 
-const loadKnown = async (entry: ManifestEntry, wanted: Precision): Promise<Model> => {
+const loadKnown = async (entry: ManifestEntry): Promise<Model> => {
   const folder = modelFolder(entry)
-  const precision = wanted.text === undefined ? { ...wanted, ...(await precisionOnDisk(entry, folder)) } : wanted
+  const choice = await choiceOnDisk(entry, folder)
   const remedy = entry.carried ? 'Install vidgrep again' : `Pull it: vidgrep models pull ${entry.name}`
-  for (const file of await expectedFiles(entry, folder, precision)) {
+  for (const file of await expectedFiles(entry, folder, choice)) {
     const { bytes, right } = await fileState(folder, file)
     if (right) continue
     const path = join(folder, file.path)
@@ -74,12 +73,9 @@ const loadKnown = async (entry: ManifestEntry, wanted: Precision): Promise<Model
         })
       : new ModelError('model-damaged', `Expected ${path} to have ${file.bytes} bytes, got ${bytes}`, { remedy })
   }
-  const { image, text } = towerFiles(entry, precision)
-  const half = precision.image === undefined && (await halfFile(entry, folder))
-  const model = locate(
-    { ...entry, image: { ...entry.image, file: image }, text: { ...entry.text, file: text } },
-    folder,
-  )
+  const { text } = towerFiles(entry, choice)
+  const half = await halfFile(entry, folder)
+  const model = locate({ ...entry, text: { ...entry.text, file: text } }, folder)
   return half ? { ...model, image: { ...model.image, halfFile: half } } : model
 }
 

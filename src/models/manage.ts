@@ -1,27 +1,24 @@
-import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { UsageError } from '../errors.ts'
-import { describeFolder, filesOf, loadFolder, readDescription } from './description.ts'
+import { lesserPrecisions } from '../settings.ts'
+import { filesOf, readDescription } from './description.ts'
 import {
   addedFolder,
+  choiceOnDisk,
   type ExpectedFile,
   expectedFiles,
-  type FileRecord,
   fileState,
   type HashSource,
   hubFolderName,
   isHubName,
-  knownModels,
   modelFolder,
   modelsOnDisk,
   parseHubName,
-  precisionOnDisk,
   pulledFolder,
   readRecord,
-  writeRecord,
 } from './disk.ts'
 import { findModel } from './load.ts'
-import { ModelError } from './model.ts'
 import { hashFile } from './pull/download.ts'
 
 export type CheckedFile = {
@@ -81,11 +78,13 @@ const filesOfFolder = async (folder: string): Promise<readonly DescribedFile[]> 
 const filesOfKnown = async (name: string): Promise<readonly DescribedFile[]> => {
   const entry = await findModel(name)
   const folder = modelFolder(entry)
-  const needed = await expectedFiles(entry, folder, await precisionOnDisk(entry, folder))
-  const variants = [{ image: 'fp16' }, { text: 'fp16' }, { text: 'int8' }] as const
+  const needed = await expectedFiles(entry, folder, await choiceOnDisk(entry, folder))
+  const images = (['fp16', ...lesserPrecisions] as const).map((image) => ({ image }))
+  const variants = [...images, { text: 'fp16' }, { text: 'int8' }] as const
   const others = (await Promise.all(variants.map((precision) => expectedFiles(entry, folder, precision)))).flat()
   const files = new Map(needed.map((file) => [file.path, file]))
-  for (const file of others) {
+  const own = Object.entries((await readRecord(folder))?.files ?? {}).map(([path, file]) => ({ path, ...file }))
+  for (const file of [...others, ...own]) {
     if (!files.has(file.path) && (await isThere(folder, file.path))) files.set(file.path, file)
   }
   return [...files.values()].map((file: ExpectedFile) => ({ ...file, folder, checkedBy: file.checkedBy ?? 'manifest' }))
@@ -137,50 +136,4 @@ export const removeModel = async (name: string): Promise<boolean> => {
   }
   for (const { folder } of found) await rm(folder, { recursive: true })
   return found.length > 0
-}
-
-/**
- * Copies a model of the user's own, a folder with a model.json or in the hub's layout, to where it is found by its name.
- * The copies are hashed, so that `verify` finds a change later.
- *
- * @returns the name
- * @throws UsageError if a model of this name is there already
- * @throws ModelError if model.json is wrong, names files that are missing, or hashes that they do not have
- */
-export const addModel = async (folder: string): Promise<string> => {
-  const source = resolve(folder)
-  await loadFolder(source)
-  const description = await describeFolder(source)
-  const { name, image, text } = description
-  if (addedFolder(name) || (await knownModels()).some((known) => known.name === name)) {
-    throw new UsageError(`Expected a model with a name of its own, got "${name}"`, {
-      remedy: `Change "name" in ${join(folder, 'model.json')}, or remove the other one: vidgrep models remove ${name}`,
-    })
-  }
-  const target = join(pulledFolder(), name)
-  const staging = `${target}.partial`
-  await rm(staging, { recursive: true, force: true })
-  await mkdir(staging, { recursive: true })
-  const files: Record<string, FileRecord> = {}
-  for (const path of filesOf(source, description)) {
-    await mkdir(dirname(join(staging, path)), { recursive: true })
-    await cp(join(source, path), join(staging, path))
-    const sha256 = (await hashFile(join(staging, path))).digest('hex')
-    const stated = [image, text].find(({ file }) => file === path)?.sha256
-    if (stated !== undefined && stated !== sha256) {
-      await rm(staging, { recursive: true })
-      throw new ModelError('hash-mismatch', `Expected ${path} to have the SHA-256 ${stated}, got ${sha256}`, {
-        remedy: `Bring the right file, or correct ${join(folder, 'model.json')}`,
-      })
-    }
-    files[path] = {
-      bytes: (await fileState(staging, { path })).bytes!,
-      sha256,
-      checkedBy: stated ? 'manifest' : 'none',
-    }
-  }
-  await writeFile(join(staging, 'model.json'), `${JSON.stringify(description, null, 2)}\n`)
-  await writeRecord(staging, { source, files })
-  await rename(staging, target)
-  return name
 }

@@ -25,10 +25,9 @@ const image = z.strictObject({
   mean: perChannel,
   std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
   batch: z.int().min(1).max(64).optional(),
+  /** Other files of the same tower: in half precision for a GPU, and in lesser precisions. */
+  variants: z.partialRecord(z.enum(['fp16', 'balanced', 'fast']), relativePath).optional(),
 })
-
-/** Other files of the same tower: smaller, and a little less exact. */
-const variants = z.record(z.enum(['fp16', 'int8']), relativePath.optional()).optional()
 
 const text = z.strictObject({
   file: relativePath,
@@ -78,8 +77,8 @@ const file = z.strictObject({
 export const manifestEntry = z
   .strictObject({
     ...description,
-    image: image.extend({ variants }),
-    text: text.extend({ variants }),
+    /** Smaller files of the same tower. */
+    text: text.extend({ variants: z.partialRecord(z.enum(['fp16', 'int8']), relativePath).optional() }),
     /** Lies in the package itself, under models/NAME. */
     carried: z.boolean().optional(),
     /** Where the files are pulled from. */

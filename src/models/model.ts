@@ -1,5 +1,6 @@
 import { VidgrepError } from '../errors.ts'
 import type { ModelInput } from '../patches/views.ts'
+import type { LesserPrecision } from '../settings.ts'
 
 /** The model is known, but its files are missing, damaged, described wrongly, or could not be had. */
 export class ModelError extends VidgrepError {}
@@ -9,7 +10,7 @@ export class ModelError extends VidgrepError {}
  * Files are absolute paths here: the model lies on disk.
  */
 export type Model = {
-  /** Stands in every collection: changes whenever the embeddings would. */
+  /** Stands in every collection: changes whenever the embeddings would, so it ends in the precision where that is a lesser one. */
   readonly id: string
   /** What the user types. */
   readonly name: string
@@ -31,6 +32,8 @@ export type ImageTower = Required<ModelInput> & {
   readonly file: string
   /** The same tower in half precision, for a GPU; where it is on disk. */
   readonly halfFile?: string
+  /** The same tower in lesser precisions, as far as they are on disk. */
+  readonly lesserFiles?: Readonly<Partial<Record<LesserPrecision, string>>>
   /** A channel's value, 0–1, becomes (value − mean) / std; red, green, blue. */
   readonly mean: readonly [number, number, number]
   readonly std: readonly [number, number, number]

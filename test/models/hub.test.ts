@@ -11,9 +11,10 @@ import { openEncoder } from '../../src/encoder/encoder.ts'
 import { openTokenizer } from '../../src/encoder/worker/tokenizer.ts'
 import { UsageError } from '../../src/errors.ts'
 import { openIndex } from '../../src/index.ts'
+import { addModel } from '../../src/models/add.ts'
 import { listLeftovers, listModels } from '../../src/models/list.ts'
 import { loadModel } from '../../src/models/load.ts'
-import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
+import { modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 import { unpackClipTokenizer } from '../clipTokenizer.ts'
 
 const reference = join(import.meta.dirname, '../reference')
@@ -122,8 +123,8 @@ describe('a repository of the hub', () => {
     await publish(clipConfig)
     const fetched: string[] = []
     const onFetch = (name: string) => void fetched.push(name)
-    const model = await loadModel('hf:someone/tiny-clip', {}, { onFetch })
-    await loadModel('hf:someone/tiny-clip', {}, { onFetch })
+    const model = await loadModel('hf:someone/tiny-clip', { onFetch })
+    await loadModel('hf:someone/tiny-clip', { onFetch })
     expect(fetched).toEqual([`hf:someone/tiny-clip@${first}`])
     expect(model).toMatchObject({
       id: `hf:someone/tiny-clip@${first}`,
@@ -156,6 +157,26 @@ describe('a repository of the hub', () => {
     expect((await loadModel('hf:someone/tiny-clip@v2')).id).toBe(`hf:someone/tiny-clip@${second}`)
     expect(requests).not.toEqual([])
     expect((await loadModel('hf:someone/tiny-clip')).id).toBe(`hf:someone/tiny-clip@${first}`)
+  })
+
+  test('is fetched in a lesser precision where it has one, and only when that is asked for', async () => {
+    await publish(clipConfig)
+    const quantised = join(hub, 'onnx/vision_model_quantized.onnx')
+    await cp(join(hub, 'onnx/vision_model.onnx'), quantised)
+    await loadModel('hf:someone/tiny-clip')
+    expect(requests.filter((url) => url.includes('quantized'))).toEqual([])
+    for (let i = 0; i < 2; i++) {
+      const { id, image } = await loadModel('hf:someone/tiny-clip', { precision: 'fast' })
+      expect(id).toBe(`hf:someone/tiny-clip@${first}+fast`)
+      expect(image.file).toMatch(/vision_model_quantized\.onnx$/)
+    }
+    expect(requests.filter((url) => url.includes('quantized'))).toHaveLength(1)
+    await expect(loadModel('hf:someone/tiny-clip', { precision: 'balanced' })).rejects.toMatchObject({
+      message: expect.stringContaining('got only full, fast'),
+    })
+    expect((await verifyModel('hf:someone/tiny-clip')).some(({ path }) => path.endsWith('quantized.onnx'))).toBe(true)
+    await cp(hub, join(home, 'folder'), { recursive: true })
+    expect((await loadModel(join(home, 'folder'), { precision: 'fast' })).image.file).toMatch(/folder.*quantized/)
   })
 
   test('of the SigLIP kind is squashed, and its texts are filled up and lower-case', async () => {

@@ -5,9 +5,10 @@ import { InferenceSession } from 'onnxruntime-node'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openEncoder } from '../../src/encoder/encoder.ts'
 import { UsageError } from '../../src/errors.ts'
+import { addModel } from '../../src/models/add.ts'
 import { listLeftovers, listModels } from '../../src/models/list.ts'
 import { loadModel } from '../../src/models/load.ts'
-import { addModel, modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
+import { modelPath, removeModel, verifyModel } from '../../src/models/manage.ts'
 
 const starter = join(import.meta.dirname, '../../models/starter')
 let home: string

@@ -1,11 +1,19 @@
 import { type Check, examine } from '../../index.ts'
-import { defineCommand, deviceOption, jsonOption, modelOption, openOptions, storeOptions } from '../options.ts'
+import {
+  defineCommand,
+  deviceOption,
+  jsonOption,
+  modelOption,
+  openOptions,
+  precisionOption,
+  storeOptions,
+} from '../options.ts'
 import { exitCodes, print, printJson } from '../run.ts'
 
 export const doctorCommand = defineCommand({
   command: 'doctor',
   describe: 'Show the settings that apply and check each part',
-  options: { ...storeOptions, ...modelOption, ...deviceOption, ...jsonOption },
+  options: { ...storeOptions, ...modelOption, ...deviceOption, ...precisionOption, ...jsonOption },
   builder: (yargs) => yargs.example('$0 doctor --device cuda', 'whether the GPU can be used'),
   run: async ({ json, ...args }) => {
     const checks = await examine(openOptions(args))

@@ -1,6 +1,15 @@
 import { existsSync } from 'node:fs'
-import { type CheckedFile, type Leftover, type ListedModel, models } from '../../index.ts'
-import { type Command, defineCommand, jsonOption } from '../options.ts'
+import {
+  type CheckedFile,
+  type Leftover,
+  type ListedModel,
+  lesserPrecisions,
+  type ModelCheck,
+  models,
+  type Precision,
+  type PrecisionCheck,
+} from '../../index.ts'
+import { type Command, defineCommand, deviceOption, jsonOption, storeOptions } from '../options.ts'
 import { formatBytes } from '../progress.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 import { pullCommand } from './pull.ts'
@@ -126,23 +135,92 @@ const pathCommand = defineCommand({
 })
 
 const addCommand = defineCommand({
-  command: 'add <folder>',
-  describe: 'Copy a model of your own, a folder with a model.json or as on the hub, to where it is found by its name',
-  options: jsonOption,
+  command: 'add <path>',
+  describe: 'Copy a model of your own to where it is found by its name, or add a precision to one',
+  options: {
+    to: { type: 'string', requiresArg: true, describe: 'Model that the ONNX file <path> is the image tower of' },
+    precision: { choices: lesserPrecisions, requiresArg: true, describe: 'Precision of that file' },
+    ...jsonOption,
+  },
   builder: (yargs) =>
     yargs
-      .positional('folder', { type: 'string', demandOption: true, describe: 'Folder of a model' })
-      .example('$0 models add ./my-clip', 'then: --model NAME'),
-  run: async ({ folder, json }, { signal }) => {
-    const name = await models.add(folder)
-    await models.prepare(name, { signal, onNotice: json ? undefined : warn })
+      .positional('path', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Folder with a model.json or as on the hub, or with --to an ONNX file',
+      })
+      .implies('to', 'precision')
+      .implies('precision', 'to')
+      .example('$0 models add ./my-clip', 'then: --model NAME')
+      .example('$0 models add vision-int8.onnx --to my-clip --precision fast', 'then: --precision fast'),
+  run: async ({ path, to, precision, json }, { signal }) => {
+    const onNotice = json ? undefined : warn
+    if (to && precision) {
+      await models.addPrecision(path, to, precision)
+      await models.prepare(to, { precision, signal, onNotice })
+      if (json) printJson({ name: to, precision })
+      else print(`added  ${to} in the precision ${precision}. Measure it: vidgrep models check ${to}`)
+      return exitCodes.done
+    }
+    const name = await models.add(path)
+    await models.prepare(name, { signal, onNotice })
     if (json) printJson({ name })
     else print(`added  ${name}. Use it: vidgrep index FOLDER --model ${name}`)
     return exitCodes.done
   },
 })
 
-const subcommands = [listCommand, pullCommand, verifyCommand, removeCommand, pathCommand, addCommand]
+const checkCommand = defineCommand({
+  command: 'check <name> [paths..]',
+  describe: 'Measure on your own videos what a lesser precision of a model loses and gains',
+  options: { ...storeOptions, ...deviceOption, ...jsonOption },
+  builder: (yargs) =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'Name or folder of a model' })
+      .positional('paths', {
+        type: 'string',
+        array: true,
+        describe: 'Videos and folders to take frames from',
+        defaultDescription: 'the videos of the collection',
+      })
+      .example('$0 models check clip-vit-b-32 ~/footage', 'whether --precision fast finds what full finds'),
+  run: async ({ name, paths, store, collection, device, json }, { signal }) => {
+    const onNotice = json ? undefined : warn
+    const checked = await models.check(name, { paths, store, collection, device, onNotice, signal })
+    if (json) printJson(checked)
+    else printCheck(checked)
+    return exitCodes.done
+  },
+})
+
+const printCheck = ({ model, videos, frames, patches, skipped, precisions, take }: ModelCheck): void => {
+  print(`${model} on ${patches} patches of ${frames} frames of ${videos} ${videos === 1 ? 'video' : 'videos'}`)
+  print('precision  cosine mean  least  centred mean  least  top 10  patches/s')
+  for (const { precision, cosine, centredCosine, topTen, patchesASecond } of precisions)
+    print(
+      [
+        precision.padEnd(9),
+        cosine.mean.toFixed(4).padStart(11),
+        cosine.least.toFixed(3).padStart(5),
+        centredCosine.mean.toFixed(4).padStart(12),
+        centredCosine.least.toFixed(3).padStart(5),
+        `${Math.round(100 * topTen)} %`.padStart(6),
+        patchesASecond.toFixed(1).padStart(9),
+      ].join('  '),
+    )
+  for (const path of skipped) warn(`Nothing could be decoded of ${path}`)
+  print(adviceOn(model, precisions, take))
+}
+
+const adviceOn = (model: string, precisions: readonly PrecisionCheck[], take: Precision): string => {
+  if (precisions.length === 1) return `${model} has only full; docs/models.md says how to add another precision.`
+  const [full, best] = [precisions[0]!, precisions.find(({ precision }) => precision === take)!]
+  if (take === 'full') return 'Take full: no other one is faster and finds the same.'
+  const gain = (best.patchesASecond / full.patchesASecond).toFixed(1)
+  return `Take ${take}: it is ${gain} times as fast, and ${Math.round(100 * best.topTen)} % of the ten best stay. vidgrep index FOLDER --model ${model} --precision ${take}`
+}
+
+const subcommands = [listCommand, pullCommand, verifyCommand, removeCommand, pathCommand, addCommand, checkCommand]
 
 export const modelsCommand: Command = {
   optionNames: subcommands.flatMap(({ optionNames }) => optionNames),

@@ -1,6 +1,7 @@
 import type { ArgumentsCamelCase, InferredOptionTypes } from 'yargs'
 import {
   type HashSource,
+  lesserPrecisions,
   type ManifestEntry,
   models,
   type PlanOptions,
@@ -26,6 +27,11 @@ const options = {
     describe: 'Accept files whose hash is unknown or different, and remember the hash',
   },
   'accept-licence': { type: 'boolean', default: false, describe: 'Agree to a licence that allows research only' },
+  precision: {
+    choices: lesserPrecisions,
+    requiresArg: true,
+    describe: 'Also the image tower in a lesser precision, where there is one',
+  },
   fp16: { type: 'boolean', default: false, describe: 'Also the half-precision image tower, for a GPU' },
   'fp16-text': { type: 'boolean', default: false, describe: 'The half-precision text tower: half the size' },
   'int8-text': { type: 'boolean', default: false, describe: 'The 8-bit text tower: a quarter of the size' },
@@ -55,23 +61,27 @@ export const pullCommand = defineCommand({
 })
 
 /** What is pulled, one after the other: always the exact image tower, as a CPU needs it. */
-const planOptions = ({ mirror, fp16, fp16Text, int8Text }: Arguments): readonly PlanOptions[] => {
+const planOptions = ({ mirror, fp16, precision, fp16Text, int8Text }: Arguments): readonly PlanOptions[] => {
   if (fp16Text && int8Text) {
     throw new UsageError('Expected one text tower, got --fp16-text and --int8-text', {
       remedy: 'Leave one of them out',
     })
   }
   const exact = { mirror, text: int8Text ? 'int8' : fp16Text ? 'fp16' : 'fp32' } as const
-  return fp16 ? [exact, { ...exact, image: 'fp16' }] : [exact]
+  const images = (['fp32', fp16 && 'fp16', precision] as const).filter(
+    (image) => image !== undefined && image !== false,
+  )
+  return images.map((image) => ({ ...exact, image }))
 }
 
 /** What was asked for and the model does not have. */
-const lacking = ({ image, text }: ManifestEntry, { fp16, fp16Text, int8Text, json }: Arguments): string[] =>
+const lacking = ({ image, text }: ManifestEntry, { fp16, precision, fp16Text, int8Text, json }: Arguments): string[] =>
   [
     fp16 && !image.variants?.fp16 && '--fp16',
+    precision && !image.variants?.[precision] && `--precision ${precision}`,
     fp16Text && !text.variants?.fp16 && '--fp16-text',
     int8Text && !text.variants?.int8 && '--int8-text',
-  ].filter((option) => option !== false && !json) as string[]
+  ].filter((option) => option && !json) as string[]
 
 const planOf = async (entry: ManifestEntry, args: Arguments): Promise<PullPlan> => {
   const plans = await Promise.all(planOptions(args).map((options) => models.plan(entry, options)))
@@ -95,7 +105,8 @@ const pull = async (args: Arguments, { signal }: Context): Promise<ExitCode> => 
   const pulled = { name, folder, files: fetched }
   if (args.json) printJson({ ...pulled, licence: entry.licence, licenceUrl: entry.licenceUrl ?? null })
   else printPulled(pulled)
-  await models.prepare(name, { signal, onNotice: args.json ? undefined : warn })
+  const { precision } = args.precision && entry.image.variants?.[args.precision] ? args : {}
+  await models.prepare(name, { precision, signal, onNotice: args.json ? undefined : warn })
   return exitCodes.done
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AutoConfig, AutoImageProcessor, AutoTokenizer, env } from '@huggingface/transformers'
-import { hubLayout } from '../disk.ts'
+import { hubLayout, hubVariants } from '../disk.ts'
 import type { ModelDescription } from '../manifest.ts'
 import { type ImageTower, ModelError } from '../model.ts'
 import { dimensionOf, readOnnx } from '../onnx.ts'
@@ -97,7 +98,8 @@ export const describeHubFolder = async (folder: string, towers: Towers): Promise
     description: `the folder ${basename(folder)}`,
     licence: "see the model's own",
   })
-  return withDimensionOfGraph(folder, described)
+  const variants = hubVariants(towers.image, (path) => existsSync(join(folder, path)))
+  return withDimensionOfGraph(folder, { ...described, image: { ...described.image, variants } })
 }
 
 /** Bytes at the beginning, the middle and the end of a file that stand for it: weights that differ, differ everywhere. */

@@ -1,15 +1,19 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Precision } from '../../settings.ts'
 import { loadFolder } from '../description.ts'
 import { hubFolderName, hubLayout, hubName, parseHubName, pulledFolder, writeJson } from '../disk.ts'
 import type { ModelDescription, Pullable } from '../manifest.ts'
 import { type Model, ModelError } from '../model.ts'
+import { precisionsOf } from '../precision.ts'
 import { pullModel } from '../pull/pull.ts'
 import { askHub } from './repository.ts'
 
 export type LoadOptions = {
   readonly signal?: AbortSignal
+  /** @default 'full' */
+  readonly precision?: Precision
   /** Told the name of a model of the hub that is not here yet: fetching it may take minutes. */
   readonly onFetch?: (name: string) => void
 }
@@ -23,11 +27,17 @@ export type LoadOptions = {
  * @throws UsageError if there is no such repository
  * @throws ModelError if it is no such model, or cannot be fetched
  */
-export const loadHubModel = async (name: string, { signal, onFetch }: LoadOptions = {}): Promise<Model> => {
+export const loadHubModel = async (
+  name: string,
+  { signal, onFetch, precision = 'full' }: LoadOptions = {},
+): Promise<Model> => {
   const { repo, revision } = parseHubName(name)
   const asked = `${repo}@${revision ?? 'main'}`
   const pinned = isCommit(revision) ? revision : (await readPins())[asked]
-  if (pinned && existsSync(join(folderOf(repo, pinned), 'model.json'))) return located(repo, pinned)
+  if (pinned && existsSync(join(folderOf(repo, pinned), 'model.json'))) {
+    const model = await located(repo, pinned)
+    if (precisionsOf(model).includes(precision)) return model
+  }
 
   const { entry, commit, licence } = await askHub(repo, pinned ?? revision ?? 'main', signal)
   const id = hubName(repo, commit)
@@ -35,6 +45,7 @@ export const loadHubModel = async (name: string, { signal, onFetch }: LoadOption
   const folder = folderOf(repo, commit)
   const description = await describeFirst(folder, entry, { id, repo, licence }, signal)
   await pullModel(entry, { takeUnknown: true, signal })
+  if (precision !== 'full') await pullModel(entry, { image: precision, takeUnknown: true, signal })
   const { withDimensionOfGraph } = await import('./describe.ts')
   await writeJson(join(folder, 'model.json'), withDimensionOfGraph(folder, description))
   if (!isCommit(revision)) await writeJson(pinsFile(), { ...(await readPins()), [asked]: commit })
@@ -56,7 +67,8 @@ const describeFirst = async (
   const description = `${repo} of the Hugging Face hub`
   try {
     const towers = { image: entry.image.file, text: entry.text.file }
-    return await describeHubModel(folder, towers, { id, name, description, licence })
+    const described = await describeHubModel(folder, towers, { id, name, description, licence })
+    return { ...described, image: { ...described.image, variants: entry.image.variants } }
   } catch (error) {
     if (error instanceof ModelError) await rm(folder, { recursive: true, force: true })
     throw error

@@ -1,6 +1,6 @@
 import { fetch } from 'undici'
 import { UsageError } from '../../errors.ts'
-import { hubFolderName, hubLayout } from '../disk.ts'
+import { hubFolderName, hubLayout, hubVariants } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
 import { connect } from '../pull/download.ts'
@@ -46,7 +46,9 @@ export const askHub = async (repo: string, revision: string, signal?: AbortSigna
   const parts = siblings.filter(({ rfilename }) =>
     [towers.image, towers.text].some((graph) => isPart(rfilename, graph)),
   )
-  const paths = [towers.image, towers.text, ...parts.map(({ rfilename }) => rfilename), ...hubLayout.configs]
+  const variants = hubVariants(towers.image, (path) => has(siblings, path))
+  const graphs = [towers.image, ...Object.values(variants ?? {}), towers.text]
+  const paths = [...graphs, ...parts.map(({ rfilename }) => rfilename), ...hubLayout.configs]
   const licence = cardData?.license ?? `see https://huggingface.co/${repo}`
   const files = paths.map((path) => {
     const { size, lfs } = siblings.find(({ rfilename }) => rfilename === path)!
@@ -59,7 +61,7 @@ export const askHub = async (repo: string, revision: string, signal?: AbortSigna
       source,
       licence,
       files,
-      image: { file: towers.image },
+      image: { file: towers.image, variants },
       text: { file: towers.text },
     },
     commit: sha,

@@ -1,13 +1,13 @@
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../../errors.ts'
-import { type FileRecord, fileState, modelFolder, neededFiles, type Precision } from '../disk.ts'
+import { type FileRecord, fileState, modelFolder, neededFiles, type TowerChoice } from '../disk.ts'
 import type { Pullable } from '../manifest.ts'
 import { ModelError } from '../model.ts'
 
 const huggingFace = 'https://huggingface.co'
 
-export type PlanOptions = Precision & {
+export type PlanOptions = TowerChoice & {
   /** Address that stands in for https://huggingface.co. Default: `HF_ENDPOINT`. */
   readonly mirror?: string
 }
