@@ -13,6 +13,7 @@ import type { Reindexed, ReindexOptions } from './reindex.ts'
 import type { CopyGroup } from './search/copies.ts'
 import type { Curve, CurveOptions } from './search/curve.ts'
 import type { Explanation } from './search/explain.ts'
+import type { MapOptions, VideoMap } from './search/map.ts'
 import type { SearchOptions, SimilarOptions } from './search/options.ts'
 import type { Query, VideoPlace } from './search/query.ts'
 import type { Scenes } from './search/scenes.ts'
@@ -48,7 +49,14 @@ export type { CopyGroup, SharedPair } from './search/copies.ts'
 export type { Curve, CurveOptions, CurvePoint } from './search/curve.ts'
 export type { Explanation, Verdict } from './search/explain.ts'
 export type { Moment, MomentPart } from './search/find.ts'
-export { type SearchOptions, type SimilarOptions, searchDefaults, searchFilters } from './search/options.ts'
+export type { MapOptions, MapPoint, VideoMap } from './search/map.ts'
+export {
+  mapDefaults,
+  type SearchOptions,
+  type SimilarOptions,
+  searchDefaults,
+  searchFilters,
+} from './search/options.ts'
 export {
   type Example,
   type Picture as ExamplePicture,
@@ -103,6 +111,8 @@ export type Videos = {
   copies(options?: CallOptions): Promise<readonly CopyGroup[]>
   /** Where what a video shows changes; see {@link Scene}. `video`: its path, the end of it, or its fingerprint. */
   scenes(video: string, options?: CallOptions): Promise<Scenes>
+  /** Frames of the videos in two dimensions: what looks alike lies close together. */
+  map(options?: MapOptions): Promise<VideoMap>
   close(): Promise<void>
 }
 
@@ -245,6 +255,7 @@ const videosOf = (existing: () => Store, close: () => Promise<void>): Videos => 
   prune: async (options = {}) => (await import('./ingest/forget.ts')).prune(existing(), options),
   copies: async (options) => (await import('./search/copies.ts')).copyGroups(await existing().records(options)),
   scenes: async (video, options) => (await import('./search/scenes.ts')).scenes(existing(), video, options),
+  map: async (options) => (await import('./search/map.ts')).mapOf(existing(), options),
   close,
 })
 
@@ -287,6 +298,9 @@ export const writePictures = lazy(async () => (await import('./render/output.ts'
 
 /** Writes what a search found as clips for an editing program: .edl, .otio, .fcpxml or .csv. */
 export const exportMoments = lazy(async () => (await import('./render/output.ts')).exportMoments)
+
+/** Draws a map as a picture, with the frames where they lie. */
+export const writeMap = lazy(async () => (await import('./render/output.ts')).writeMap)
 
 /** Writes a curve as a picture: .svg or .png. */
 export const writeCurve = lazy(async () => (await import('./render/output.ts')).writeCurve)

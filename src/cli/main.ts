@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   copies: async () => (await import('./commands/copies.ts')).copiesCommand,
   scenes: async () => (await import('./commands/scenes.ts')).scenesCommand,
+  map: async () => (await import('./commands/map.ts')).mapCommand,
   similar: async () => (await import('./commands/similar.ts')).similarCommand,
   videos: async () => (await import('./commands/videos.ts')).videosCommand,
   remove: async () => (await import('./commands/remove.ts')).removeCommand,

@@ -4,17 +4,12 @@ import sharp from 'sharp'
 import { UsageError, VidgrepError } from '../errors.ts'
 import { checkFile, type Kind, makeFolder, replaceFile } from '../files/write.ts'
 import { frame } from '../video/still.ts'
+import type { Picture } from '../video/video.ts'
 import { fromPicture, jpegOptions } from './box.ts'
 import { clipsOf, type MissingMoment } from './clips.ts'
 import { exportClips, exportFormatOf, exportMarks } from './exports.ts'
-import {
-  contactSheet,
-  drawMoment,
-  pictureName,
-  type SheetEntry,
-  type SheetOptions,
-  type ShownMoment,
-} from './pictures.ts'
+import type { MapEntry } from './map.ts'
+import { contactSheet, drawMoment, pictureName, type SheetOptions, type ShownMoment } from './pictures.ts'
 import type { PlottedCurve } from './plot.ts'
 
 type Format = 'jpeg' | 'png' | 'webp' | 'avif' | 'tiff' | 'gif'
@@ -93,6 +88,58 @@ export type WrittenPictures = {
   readonly missing: readonly MissingMoment[]
 }
 
+/** A frame, and where it lies on a map. */
+type PlacedFrame = Pick<MapEntry, 'x' | 'y'> & Pick<ShownMoment, 'path' | 't'>
+
+/**
+ * Draws frames where they lie on a map; the ending of `file` says in which format.
+ *
+ * @throws UsageError, OutputError as {@link checkOutputs}
+ */
+export const writeMap = async (
+  file: string,
+  { points, videos }: { readonly points: readonly PlacedFrame[]; readonly videos: number },
+  options: WriteOptions = {},
+): Promise<{ readonly written: number; readonly missing: readonly MissingFrame<PlacedFrame>[] }> => {
+  const format = formatOf(file, endings)
+  await checkFile(file, pictureKind(format))
+  const { drawMap } = await import('./map.ts')
+  const { entries, missing } = await picturesOf(points, options)
+  if (entries.length > 0) {
+    const counted = `${entries.length} ${entries.length === 1 ? 'scene' : 'scenes'} of ${videos} ${videos === 1 ? 'video' : 'videos'}`
+    const map = await drawMap(
+      counted,
+      entries.map(({ moment, picture }) => ({ ...moment, picture })),
+    )
+    await writeWhole(file, await map[format](format === 'jpeg' ? jpegOptions : {}).toBuffer(), pictureKind(format))
+  }
+  return { written: entries.length, missing }
+}
+
+type MissingFrame<Placed> = { readonly moment: Placed; readonly reason: string }
+
+/** The frame of each place, as far as there is one. */
+const picturesOf = async <Placed extends Pick<ShownMoment, 'path' | 't'>>(
+  places: readonly Placed[],
+  { signal }: WriteOptions,
+): Promise<{
+  readonly entries: readonly { readonly moment: Placed; readonly picture: Picture }[]
+  readonly missing: readonly MissingFrame<Placed>[]
+}> => {
+  const entries: { moment: Placed; picture: Picture }[] = []
+  const missing: MissingFrame<Placed>[] = []
+  for (const moment of places) {
+    try {
+      entries.push({ moment, picture: await frame(moment.path, moment.t, { signal }) })
+    } catch (error) {
+      // A missing ffmpeg or a wrong call is no fault of the video.
+      if (!(error instanceof VidgrepError) || ['ffmpeg', 'usage'].includes(error.code)) throw error
+      missing.push({ moment, reason: error.message })
+    }
+  }
+  return { entries, missing }
+}
+
 /**
  * Writes a picture of each moment into a folder, all of them on one contact sheet, or both.
  *
@@ -103,17 +150,7 @@ export const writePictures = async (
   { pictures, sheet, signal, of }: Pick<Outputs, 'pictures' | 'sheet'> & WriteOptions & Pick<SheetOptions, 'of'>,
 ): Promise<WrittenPictures> => {
   await checkOutputs({ pictures, sheet })
-  const entries: (SheetEntry & { readonly moment: ShownMoment })[] = []
-  const missing: MissingMoment[] = []
-  for (const moment of moments) {
-    try {
-      entries.push({ moment, picture: await frame(moment.path, moment.t, { signal }) })
-    } catch (error) {
-      // A missing ffmpeg or a wrong call is no fault of the video.
-      if (!(error instanceof VidgrepError) || ['ffmpeg', 'usage'].includes(error.code)) throw error
-      missing.push({ moment, reason: error.message })
-    }
-  }
+  const { entries, missing } = await picturesOf(moments, { signal })
   if (pictures !== undefined) {
     for (const { moment, picture } of entries) {
       await writeWhole(join(pictures, pictureName(moment)), await drawMoment(picture, moment), pictureKind('jpeg'))

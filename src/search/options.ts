@@ -49,6 +49,8 @@ export const searchDefaults = {
   withinSeconds: 30,
 } as const
 
+export const mapDefaults = { n: 150, seed: 1 } as const
+
 /** Frames so far apart are read at once. */
 const mostWithinSeconds = 600
 

@@ -9,6 +9,7 @@ const commands = [
   'explain',
   'copies',
   'scenes',
+  'map',
   'videos',
   'remove',
   'prune',
