@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { Worker } from 'node:worker_threads'
 import { openEncoder } from '../src/encoder/encoder.ts'
 import { loadModel } from '../src/models/load.ts'
 import type { Model } from '../src/models/model.ts'
@@ -17,7 +18,7 @@ import { type Row, report } from './report.ts'
  * CLIP's and SigLIP's true architectures and sizes, with random weights: patches a second of the encoder beside a plain
  * loop of the runtime, memory while indexing, and a cold search. Weights that mean nothing cost what real ones cost.
  *
- *   npm run build && npx tsx bench/true-sizes.ts [--models FOLDER] [--python PATH] [--json FILE]
+ *   npm run build && npx tsx bench/true-sizes.ts [--models FOLDER] [--names NAME,NAME] [--python PATH] [--json FILE]
  *
  * FOLDER holds a model's folder each. Without it they are made by ../shared/clip-sizes, where that and PyTorch are there
  * (some ten minutes, once: they stay in bench/results/sizes), else nothing is run.
@@ -26,13 +27,14 @@ import { type Row, report } from './report.ts'
 const { values } = parseArgs({
   options: {
     models: { type: 'string' },
+    names: { type: 'string', default: 'clip-vit-b-32,clip-rn50x4,siglip-b-16,siglip2-b-256' },
     python: { type: 'string', default: 'python3' },
     program: { type: 'string', default: builtProgram },
     json: { type: 'string' },
   },
 })
 
-const names = ['clip-vit-b-32', 'clip-rn50x4', 'siglip-b-16', 'siglip2-b-256']
+const names = values.names.split(',')
 const scripts = new URL('../../shared/clip-sizes/', import.meta.url).pathname
 const made = new URL('./results/sizes/', import.meta.url).pathname
 const clip = join(carriedClips, 'street.mp4')
@@ -56,7 +58,8 @@ const findModels = (): { folder: string } | { reason: string } => {
   return { folder }
 }
 
-const pictures = 16
+/** Pictures a measurement: two batches of the largest for each of two sessions. */
+const pictures = 32
 
 /** As an ingest does it: batches are handed over while others run. @returns a function that encodes them all */
 const ofEncoder = async (model: Model) => {
@@ -67,21 +70,44 @@ const ofEncoder = async (model: Model) => {
   return { encode, close: () => encoder.close() }
 }
 
-/** What the runtime gives by itself: one session of as many threads as it likes, one batch after the other. */
-const ofLoop = async ({ image }: Model) => {
-  const session = await InferenceSession.create(image.file, { executionProviders: ['cpu'] })
-  const [input] = session.inputMetadata as InferenceSession.ValueMetadata[]
-  const fixed = input?.isTensor && typeof input.shape[0] === 'number' ? input.shape[0] : undefined
-  const count = fixed ?? image.batch ?? 4
-  const pixels = new Float32Array(count * 3 * image.size ** 2).fill(0.1)
-  const tensor = new Tensor('float32', pixels, [count, 3, image.size, image.size])
-  const encode = async () => {
-    for (let done = 0; done < pictures; done += count) await session.run({ [session.inputNames[0]!]: tensor })
-  }
-  return { encode, close: () => session.release() }
+/** What a plain loop around the runtime gives: sessions of some threads each, in threads of their own as they block. */
+const loopOf = (threads: readonly number[]) => async (model: Model) => {
+  const workers = await Promise.all(threads.map((each) => openLoop(model, each)))
+  const encode = () => Promise.all(workers.map((worker) => ask(worker, pictures / workers.length)))
+  return { encode, close: () => Promise.all(workers.map((worker) => worker.terminate())) }
 }
 
-const rate = async (open: (model: Model) => ReturnType<typeof ofLoop | typeof ofEncoder>, model: Model) => {
+const loopCode = `
+  const { parentPort, workerData: { file, size, batch, threads } } = require('node:worker_threads')
+  const { InferenceSession, Tensor } = require('onnxruntime-node')
+  InferenceSession.create(file, { executionProviders: ['cpu'], intraOpNumThreads: threads }).then((session) => {
+    const [{ name, shape }] = session.inputMetadata
+    const count = typeof shape[0] === 'number' ? shape[0] : batch
+    const tensor = new Tensor('float32', new Float32Array(count * 3 * size ** 2).fill(0.1), [count, 3, size, size])
+    parentPort.on('message', async (wanted) => {
+      for (let done = 0; done < wanted; done += count) await session.run({ [name]: tensor })
+      parentPort.postMessage('done')
+    })
+    parentPort.postMessage('open')
+  })`
+
+const openLoop = async ({ image }: Model, threads: number): Promise<Worker> => {
+  const { file, size, batch = 4 } = image
+  const worker = new Worker(loopCode, { eval: true, workerData: { file, size, batch, threads } })
+  await once(worker, 'message')
+  return worker
+}
+
+const ask = (worker: Worker, count: number): Promise<unknown> => {
+  worker.postMessage(count)
+  return once(worker, 'message')
+}
+
+type Open = (
+  model: Model,
+) => Promise<{ readonly encode: () => Promise<unknown>; readonly close: () => Promise<unknown> }>
+
+const rate = async (open: Open, model: Model): Promise<number> => {
   const { encode, close } = await open(model)
   await encode()
   const ms = await time(encode)
@@ -89,9 +115,11 @@ const rate = async (open: (model: Model) => ReturnType<typeof ofLoop | typeof of
   return (pictures / ms) * 1000
 }
 
+const cores = availableParallelism()
+const rounds = 2
+
 const measure = async (folder: string, home: string): Promise<Row> => {
   const model = await loadModel(folder)
-  const [encoder, loop] = (await interleaved([ofEncoder, ofLoop], 3, (open) => rate(open, model))).map(median)
   const store = join(home, model.name)
   const settings = ['--store', store, '--model', folder]
   const index = ['index', clip, '--detail', 'whole', '--json', ...settings]
@@ -99,13 +127,16 @@ const measure = async (folder: string, home: string): Promise<Row> => {
   const again = await runVidgrep([...index, '--force'], home, values.program)
   const search = (words: string) => runVidgrep(['search', words, '--json', ...settings], home, values.program)
   await search('the first one prepares the network')
+  const ways = [ofEncoder, loopOf(Array(cores).fill(1)), loopOf([cores])]
+  const [encoder, sessions, session] = (await interleaved(ways, rounds, (open) => rate(open, model))).map(median)
   const searches = []
   for (const words of ['a red car', 'two dogs', 'a blue door']) searches.push(await search(words))
   return {
     model: model.name,
     patchesASecond: encoder!,
-    plainLoop: loop!,
-    'of the loop': encoder! / loop!,
+    'loop, a session a core': sessions!,
+    'loop, one session': session!,
+    'of the better loop': encoder! / Math.max(sessions!, session!),
     indexMB: again.peakMB,
     'first index MB': first.peakMB,
     coldSearchSeconds: median(searches.map(({ seconds }) => seconds)),
@@ -130,10 +161,10 @@ else {
     await rm(home, { recursive: true })
   }
   notes.push(
-    'Plain loop: one session of the runtime with its own number of threads, one batch after the other.',
+    'Loop: nothing but the runtime, one batch after the other, with a session of one thread for each core or one session of as many threads; its idle threads spin.',
     'MB: the whole tree of processes, pages that several of them share counted once; first index: with preparing the network and the captions, once a machine.',
     'Cold search: a process of its own with new words, files in the page cache.',
   )
 }
-const title = 'Models of true sizes with random weights: 3 interleaved rounds of the encoder, 3 searches'
+const title = 'Models of true sizes with random weights: 2 interleaved rounds of the encoder and the loops, 3 searches'
 await report({ name: 'true-sizes', title, results, notes }, values.json)

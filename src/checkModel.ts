@@ -19,6 +19,8 @@ export type CheckModelOptions = Omit<SettingsOptions, 'model' | 'precision'> &
   Pick<OpenEncoder, 'onNotice' | 'signal'> & {
     /** Videos and folders to take frames from. Default: the videos of the collection. */
     readonly paths?: readonly string[]
+    /** Frames to look at, some three patches each: 40 take 10 seconds a precision with ViT-B/32. @default 40 */
+    readonly frames?: number
   }
 
 /** How a precision compares with full on a user's own frames. */
@@ -59,10 +61,10 @@ export type ModelCheck = {
  * @throws EncoderError if a precision's file gives no embeddings of the model
  */
 export const checkModel = async (name: string, options: CheckModelOptions = {}): Promise<ModelCheck> => {
-  const { paths = [], onNotice, signal } = options
+  const { paths = [], frames: wanted = 40, onNotice, signal } = options
   const full = await loadModel(name)
   const files = paths.length > 0 ? (await findFiles(paths)).paths : await filesOfCollection(options)
-  const sample = await takeSample(files, full, signal)
+  const sample = await takeSample(files, full, wanted, signal)
   const { device } = settingsFrom(options)
   const precisions: PrecisionCheck[] = []
   let exact: readonly Float32Array[] = []
@@ -113,15 +115,17 @@ const firstThere = async (paths: readonly string[]): Promise<string | undefined>
   return undefined
 }
 
-/** Frames that are looked at, some three patches each: 10 seconds a precision with ViT-B/32, a minute with larger models. */
-const sampledFrames = 40
-
 type Sample = Pick<ModelCheck, 'videos' | 'frames' | 'skipped'> & { readonly patches: readonly Uint8Array[] }
 
 /** Frames from all over the videos, cut as an index run at `low` detail cuts them. */
-const takeSample = async (files: readonly string[], model: Model, signal: AbortSignal | undefined): Promise<Sample> => {
-  const chosen = spreadOut(files, sampledFrames)
-  const framesEach = Math.ceil(sampledFrames / Math.max(1, chosen.length))
+const takeSample = async (
+  files: readonly string[],
+  model: Model,
+  wanted: number,
+  signal: AbortSignal | undefined,
+): Promise<Sample> => {
+  const chosen = spreadOut(files, wanted)
+  const framesEach = Math.ceil(wanted / Math.max(1, chosen.length))
   const patches: Uint8Array[] = []
   const skipped: string[] = []
   let frames = 0

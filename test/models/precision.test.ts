@@ -98,8 +98,8 @@ describe('a collection', () => {
     const fast = await loadModel('mine', { precision: 'fast' })
     await keepMeasuredCosine(fast, 0.98)
     await expect(index({ store, precision: 'fast' })).rejects.toThrow('0.9800')
-    const checked = await checkModel('mine', { paths: [clip] })
-    expect(checked).toMatchObject({ model: 'mine', videos: 1, frames: 40, skipped: [], take: 'full' })
+    const checked = await checkModel('mine', { paths: [clip], frames: 3 })
+    expect(checked).toMatchObject({ model: 'mine', videos: 1, frames: 3, skipped: [], take: 'full' })
     expect(checked.precisions.map(({ precision }) => precision)).toEqual(['full', 'fast'])
     for (const { cosine, centredCosine, topTen, patchesASecond, isMixable } of checked.precisions) {
       for (const each of [cosine.mean, cosine.least, centredCosine.mean, centredCosine.least, topTen])
@@ -113,7 +113,7 @@ describe('a collection', () => {
 
 test('a model is checked on the videos of a collection, or on none', async () => {
   const store = join(home, 'full')
-  expect(await checkModel('mine', { store })).toMatchObject({ videos: 1 })
+  expect(await checkModel('mine', { store, frames: 1 })).toMatchObject({ videos: 1 })
   await expect(checkModel('mine', { store: join(home, 'none') })).rejects.toThrow()
   await expect(checkModel('mine', { paths: [join(home, 'mine/model.json')] })).rejects.toThrow('videos to take frames')
 })
