@@ -2,6 +2,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { basename } from 'node:path'
 import { type Placement, sideBySide } from './encoder/device.ts'
 import { openEncoder } from './encoder/encoder.ts'
+import { inFlight } from './encoder/pool.ts'
 import { VidgrepError } from './errors.ts'
 import { defaultModelName } from './models/disk.ts'
 import { modelName } from './models/list.ts'
@@ -72,7 +73,8 @@ const tryModel = async (name: string, { device, precision }: Settings) => {
   try {
     const textMs = await millisecondsOf(encoder.encodeTexts(['a red car']))
     await encoder.encodePictures(pictures(1))
-    const count = encoder.batchSize * encoder.batchesAtOnce
+    // A batch a session: of a large model more would take seconds.
+    const count = (encoder.batchSize * encoder.batchesAtOnce) / inFlight
     const picturesMs = await millisecondsOf(encoder.encodePictures(pictures(count)))
     const { placements, batchSize } = encoder
     return {

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, posix } from 'node:path'
 import { UsageError } from '../errors.ts'
+import { folders } from '../settings.ts'
+import { version } from '../version.ts'
 import { fileState, hubLayout } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { type Model, ModelError } from './model.ts'
@@ -72,7 +75,9 @@ export const readDescription = async (file: string): Promise<ModelDescription> =
       cause,
     })
   })
-  // Loading zod costs as much as the rest of a short command: only a folder of the user's own needs it.
+  // Loading zod costs as much as the rest of a short command: what was found right is not checked again.
+  const found = join(folders().cache, 'descriptions', hashOf(json))
+  if (existsSync(found)) return JSON.parse(json)
   const [{ modelDescription }, { prettifyError }] = await Promise.all([import('./manifest.ts'), import('zod')])
   const invalid = (reason: string, cause: unknown) =>
     new ModelError('model-invalid', `Expected ${file} to describe a model, got: ${reason}`, {
@@ -87,8 +92,15 @@ export const readDescription = async (file: string): Promise<ModelDescription> =
   }
   const { data: description, error } = modelDescription.safeParse(data)
   if (error) throw invalid(prettifyError(error).replaceAll('\n', ' '), error)
+  // A cache that cannot be written to costs only time.
+  await mkdir(dirname(found), { recursive: true })
+    .then(() => writeFile(found, ''))
+    .catch(() => {})
   return description
 }
+
+/** Another version may want something else of a description. */
+const hashOf = (json: string): string => createHash('sha256').update(`${version}\n${json}`).digest('hex')
 
 /** Drops what only the manifest needs and makes paths absolute. */
 export const locate = (described: ModelDescription | ManifestEntry, folder: string): Model => {

@@ -1,5 +1,5 @@
 import { type Reindexed, reindex, type VideoResult } from '../../index.ts'
-import { defineCommand, openOptions, runningOptions } from '../options.ts'
+import { defineCommand, openOptions, precisionOption, runningOptions } from '../options.ts'
 import { openProgress } from '../progress.ts'
 import { exitCodes, print, printJson, warn } from '../run.ts'
 
@@ -14,6 +14,7 @@ export const reindexCommand = defineCommand({
       requiresArg: true,
       describe: 'Name of the model that takes over, or a folder with a model.json',
     },
+    precision: { ...precisionOption.precision, defaultDescription: 'full' },
     force: {
       type: 'boolean',
       default: false,
