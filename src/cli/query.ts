@@ -78,7 +78,7 @@ export const momentOptions = {
   copies: {
     type: 'boolean',
     default: false,
-    describe: 'Show copies of a moment in other videos as moments of their own',
+    describe: 'Show what looks the same as a better moment, in a copy or at another time, as a moment of its own',
   },
 } as const satisfies NamedOptions
 

@@ -49,7 +49,7 @@ const moment = z.object({
   also: z
     .array(z.object({ path: z.string(), video: z.string(), t: z.number() }))
     .optional()
-    .describe('Other files that show the same, and when'),
+    .describe('Where else the same is to be seen: other files, and other times of this one'),
 })
 
 const found = {

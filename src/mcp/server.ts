@@ -179,7 +179,9 @@ const toAnswer = ({ query, moments, cutoff, bestScore, unknown }: SearchResult):
       `${moment.rank}. ${moment.path} ${formatSpan(moment)}, score ${moment.score.toFixed(1)}`,
       ...(moment.likely ? [] : ['weak']),
       ...parts.map(({ text, t }) => `"${text}" at ${formatTimestamp(t)}`),
-      ...(also.length > 0 ? [`also in ${also.map(({ path }) => path).join(', ')}`] : []),
+      ...(also.length > 0
+        ? [`also in ${also.map(({ path, t }) => `${path} at ${formatTimestamp(t)}`).join(', ')}`]
+        : []),
     ].join(', '),
   )
   if (unknown) lines.unshift('The model knows no word of this query: these moments mean nothing. Use other words.')

@@ -66,12 +66,14 @@ const Shown = ({ moment, step, place, beside }: ShownProps) => {
   )
 }
 
-const Also = ({ moment: { also = [] } }: { moment: Moment }) => {
+const Also = ({ moment: { path: own, also = [] } }: { moment: Moment }) => {
   const [first] = also
   if (!first) return null
   return (
     <span class="also" title={also.map(({ path, t }) => `${path} at ${clock(t)}`).join('\n')}>
-      also in {also.length === 1 ? nameOf(first.path) : `${also.length} others`}
+      {also.every(({ path }) => path === own)
+        ? `also at ${also.length === 1 ? clock(first.t) : `${also.length} other times`}`
+        : `also in ${also.length === 1 ? nameOf(first.path) : `${also.length} other places`}`}
     </span>
   )
 }

@@ -177,7 +177,7 @@ const Steps = ({ moment, onSeek }: { moment: Moment; onSeek(seconds: number): vo
   )
 }
 
-/** Other files that show the same. Another copy of this very file plays no differently. */
+/** Where else the same is to be seen. Another copy of this very file plays no differently. */
 const Also = ({ moment: { video, also = [], ...moment } }: { moment: Moment }) => {
   if (also.length === 0) return null
   return (
@@ -185,8 +185,8 @@ const Also = ({ moment: { video, also = [], ...moment } }: { moment: Moment }) =
       also in
       <ul class="places">
         {also.map((place) => (
-          <li key={place.path} title={place.path}>
-            {place.video === video ? (
+          <li key={`${place.path}@${place.t}`} title={place.path}>
+            {place.video === video && place.t === moment.t ? (
               place.path
             ) : (
               <button

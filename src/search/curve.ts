@@ -57,7 +57,9 @@ export const curve = async (
   const { store, target, scope, cutoff } = await preparing
   const { standard } = scope
   const paths = new Map([[record.video, path]])
-  const { found } = await find(store, target, { ...scope, filter: { videos: [record.video] } }, cutoff, options)
+  const within = { ...scope, filter: { videos: [record.video] } }
+  // All of them are marked, also where they show the same.
+  const { found } = await find(store, target, within, cutoff, { ...options, copies: true })
   const windows = windowsOf(record)
   const common = {
     query: describeQuery(query),

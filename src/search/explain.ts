@@ -29,7 +29,7 @@ export type Explanation = {
   readonly cutoff: number | undefined
   /** Place among the moments that a search finds; `undefined` if it is none of the first hundred. */
   readonly rank: number | undefined
-  /** The moment that the place belongs to, or the one in another video that it is a copy of. */
+  /** The moment that the place belongs to, or the one that is shown in place of it: it shows the same. */
   readonly moment: Moment | undefined
 }
 
@@ -158,7 +158,7 @@ const bestAt = async (
   )
 }
 
-/** The moment of another video that shows the same. */
+/** The moment that shows the same, of another video or earlier or later in this one. */
 const copied = (
   moments: readonly Moment[],
   { video, t }: { readonly video: string; readonly t: number },
@@ -167,7 +167,12 @@ const copied = (
 ): Moment | undefined => {
   if (copies) return undefined
   const places = elsewhere(knownCopies(all), { video, from: t, to: t })
-  return moments.find((moment) =>
-    places.some((place) => place.video === moment.video && place.from >= moment.from - 1 && place.to <= moment.to + 1),
+  const isRepeat = ({ also = [] }: Moment) => also.some((place) => place.video === video && Math.abs(place.t - t) <= 1)
+  return moments.find(
+    (moment) =>
+      (moment.video === video && isRepeat(moment)) ||
+      places.some(
+        (place) => place.video === moment.video && place.from >= moment.from - 1 && place.to <= moment.to + 1,
+      ),
   )
 }

@@ -6,6 +6,7 @@ import { type Standard, spreadOf } from './likelihood.ts'
 import { type FoundMoment, findByArticle, findMoments, scoreOf } from './moments.ts'
 import { type SearchOptions, searchDefaults } from './options.ts'
 import { findPhrases } from './phrases.ts'
+import { findDistinct } from './repeats.ts'
 import type { EncodedStep, Target } from './resolve.ts'
 
 /** A stretch of a video: where to look, and how well it fits. Times are seconds from the start of the file, as players count them. */
@@ -39,13 +40,16 @@ export type Moment = {
   readonly box: Box
   /** Patches of the stretch that fit about as well; of several phrases, frames. */
   readonly hits: number
-  /** Other files that show the same: the same file elsewhere, and copies that were cut, scaled or encoded again. */
+  /**
+   * Where else the same is to be seen: the same file elsewhere, copies that were cut, scaled or encoded again, and other
+   * times in the same video.
+   */
   readonly also?: readonly OtherPlace[]
   /** Of several phrases: each that is wanted, in the query's order. */
   readonly parts?: readonly MomentPart[]
 }
 
-/** Where another file shows the peak of a moment. `t`: seconds from its start. */
+/** Where else the peak of a moment is to be seen. `t`: seconds from the start of the file. */
 export type OtherPlace = { readonly path: string; readonly video: string; readonly t: number }
 
 /** One phrase of a moment, where it is seen best. */
@@ -69,6 +73,8 @@ export type Scope = {
   /** The records of all videos: what is not searched may be a copy. */
   readonly all: readonly VideoRecord[]
   readonly standard: Standard | undefined
+  /** Cosine from which on two pictures show the same. */
+  readonly sameFrame: number
 }
 
 /** A moment with what decides whether it is likely. */
@@ -77,7 +83,7 @@ type Judged = FoundMoment & Pick<Moment, 'likelihood' | 'likely' | 'parts'>
 export const find = async (
   store: Store,
   target: Target,
-  { filter: videos, records, all, standard }: Scope,
+  { filter: videos, records, all, standard, sameFrame }: Scope,
   cutoff: number | undefined,
   options: SearchOptions,
 ): Promise<{ found: readonly Judged[]; bestScore: number | undefined }> => {
@@ -104,6 +110,8 @@ export const find = async (
   const { vector } = target
   const isExample = target.kind === 'example'
   const least = Math.max(options.threshold ?? -100, (likely && !isExample && cutoff) || -100)
+  const backgroundScore = standard?.background(vector) ?? 0
+  const wanted = { ...common, vector, leastScore: least, backgroundScore, elsewhere: together }
   const found =
     options.filter === 'article'
       ? await findByArticle({
@@ -112,13 +120,9 @@ export const find = async (
           thresholdScore: Math.max(least, options.threshold ?? searchDefaults.articleThreshold),
           gapSeconds: options.gapSeconds ?? searchDefaults.gapSeconds,
         })
-      : await findMoments({
-          ...common,
-          vector,
-          leastScore: least,
-          backgroundScore: standard?.background(vector) ?? 0,
-          elsewhere: together,
-        })
+      : isExample || options.copies
+        ? await findMoments(wanted)
+        : await findDistinct({ ...wanted, sameFrame })
   // With all left out, what there is at best is still worth knowing.
   const best = found[0]?.peak ?? (await store.search(vector, { limit: 1, filter, signal }))[0]
   const bestScore = best && scoreOf(best)

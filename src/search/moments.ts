@@ -8,6 +8,8 @@ export type FoundMoment = Stretch & {
   readonly hits: number
   /** Where other videos show the same: found no more. */
   readonly elsewhere?: readonly Stretch[]
+  /** Worse moments of the same video that show the same. */
+  readonly repeats?: readonly FoundMoment[]
 }
 
 export type MomentSearch = CallOptions & {
@@ -16,6 +18,8 @@ export type MomentSearch = CallOptions & {
   readonly vector: Float32Array
   /** Most moments wanted. */
   readonly n: number
+  /** Some that are found already, the best ones; they count among them. */
+  readonly known?: readonly FoundMoment[]
   /** The query's mean score over the searched videos. */
   readonly backgroundScore: number
   /** Moments that score less are left out. @default none */
@@ -56,7 +60,7 @@ export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 
 export const findMoments = async (search: MomentSearch): Promise<readonly FoundMoment[]> => {
   const { store, vector, n, leastScore = Number.NEGATIVE_INFINITY, filter, signal } = search
   const limit = n * hitsPerMoment
-  let found: FoundMoment[] = []
+  let found: readonly FoundMoment[] = search.known ?? []
   for (;;) {
     signal?.throwIfAborted()
     const outside = [...(filter?.outside ?? []), ...found.flatMap(placesOf)]

@@ -21,7 +21,10 @@ export type SearchOptions = VideoFilter & {
   readonly afterSeconds?: number
   /** Only what begins at or before this time within the video, in seconds. */
   readonly beforeSeconds?: number
-  /** Copies of a moment in other videos are moments of their own. By default they are named in {@link Moment.also}. */
+  /**
+   * What shows the same as a better moment, in a copy or at another time of the same video, is a moment of its own. By
+   * default it is named in {@link Moment.also}.
+   */
   readonly copies?: boolean
   /** Called if the query is longer than the model reads: only its beginning counts. */
   readonly onTruncated?: (query: string) => void

@@ -1,6 +1,6 @@
 import type { OpenCollection } from '../collection.ts'
 import type { Store, VideoRecord } from '../store/store.ts'
-import { elsewhere, knownCopies } from './copies.ts'
+import { elsewhere, knownCopies, sameFrameOf } from './copies.ts'
 import { find, type Moment, type Scope, toMoment } from './find.ts'
 import { foreignLanguage, languageName } from './language.ts'
 import { recentRecords, standardOf } from './likelihood.ts'
@@ -44,7 +44,9 @@ export const search = async (searched: Searched, query: Query, options: SearchOp
   const { store, scope, cutoff, ...asked } = await prepare(searched, query, options)
   const { found, bestScore } = await find(store, asked.target, scope, cutoff, options)
   const shown = scope.paths ?? (await currentPaths(store, found, options.signal))
-  const moments = found.map((moment, i) => withOthers(toMoment(moment, i + 1, shown), scope, options))
+  const moments = found.map((moment, i) =>
+    withOthers(toMoment(moment, i + 1, shown), moment.repeats ?? [], scope, options),
+  )
   const { unknown, language } = asked
   const [{ id }, { name }] = [searched.model, store.collection]
   return { query: describeQuery(query), model: id, collection: name, moments, bestScore, cutoff, unknown, language }
@@ -70,7 +72,7 @@ export const prepare = async (searched: Searched, query: Query, options: SearchO
   // The encoder first: loading the store holds up this thread, and the encoder's own must run by then.
   const encoder = await searched.encoder()
   const resolving = resolveQuery(query, { encoder, store, signal, onTruncated, onUnknown: noteUnknown })
-  const [target, scope] = await Promise.all([resolving, scopeOf(store, options), store.warmUp?.()])
+  const [target, scope] = await Promise.all([resolving, scopeOf(store, model, options), store.warmUp?.()])
   const cutoff = scope.standard?.scoreAt(options.strictness ?? searchDefaults.strictness) ?? model.threshold
   const language = foreignLanguage(query, model, options.language)
   if (language) onForeign?.(languageName(language))
@@ -96,16 +98,17 @@ export const similar = async (
   return { ...result, moments: moments.map((moment, i) => ({ ...moment, rank: i + 1 })) }
 }
 
-const scopeOf = async (store: Store, options: SearchOptions): Promise<Scope> => {
+const scopeOf = async (store: Store, model: Searched['model'], options: SearchOptions): Promise<Scope> => {
   const { signal } = options
+  const sameFrame = sameFrameOf(model)
   if (!hasFilter(options)) {
     const records = await recentRecords(store, { signal })
-    return { paths: undefined, filter: {}, records, all: records, standard: standardOf(records) }
+    return { paths: undefined, filter: {}, records, all: records, standard: standardOf(records), sameFrame }
   }
   const all = await store.records({ signal })
   const paths = (await matchVideos(all, options))!
   const records = all.filter(({ video }) => paths.has(video))
-  return { paths, filter: filterOf(records, all), records, all, standard: standardOf(records) }
+  return { paths, filter: filterOf(records, all), records, all, standard: standardOf(records), sameFrame }
 }
 
 /** The shorter of two lists, as the store looks for each of them: those that are searched, or those that are not. */
@@ -117,15 +120,22 @@ const filterOf = (searched: readonly VideoRecord[], all: readonly VideoRecord[])
 }
 
 /** Adds where else the peak of a moment is to be seen. */
-const withOthers = (moment: Moment, { all }: Scope, { copies, filter }: SearchOptions): Moment => {
+const withOthers = (
+  moment: Moment,
+  repeats: readonly FoundMoment[],
+  { all }: Scope,
+  { copies, filter }: SearchOptions,
+): Moment => {
   const { video, path, t } = moment
   const isTogether = !copies && filter !== 'article'
   const others = isTogether ? elsewhere(knownCopies(all), { video, from: t, to: t }) : []
   const at = new Map([[video, t], ...others.map((other) => [other.video, other.from] as const)])
-  const also = all
+  const again = repeats.map(({ peak }) => ({ path, video, t: peak.t }))
+  const elsewhereToo = all
     .filter((record) => at.has(record.video))
     .flatMap(({ video, files }) => files.map((file) => ({ path: file.path, video, t: at.get(video)! })))
     .filter((place) => place.path !== path)
+  const also = [...again, ...elsewhereToo]
   return also.length > 0 ? { ...moment, also } : moment
 }
 

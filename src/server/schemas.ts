@@ -58,7 +58,7 @@ export const momentSchema = z.object({
     .array(z.object({ path: z.string(), video: z.string(), t: z.number() }))
     .readonly()
     .optional()
-    .describe('Other files that show the same'),
+    .describe('Where else the same is to be seen: other files, and other times of this one'),
 })
 
 const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)
