@@ -275,6 +275,9 @@ const lazy =
   async (...given: Given): Promise<Result> =>
     (await load())(...given)
 
+/** Begins to load what encodes, for a process that is about to open an index and to search. */
+export const startEncoderEarly = lazy(async () => (await import('./encoder/channel.ts')).startEarly)
+
 /** What a file says of its video. */
 export const probe = lazy(async () => (await import('./video/probe.ts')).probe)
 

@@ -68,7 +68,8 @@ export type Failure = {
 /** A notice is for the user, and answers nothing. */
 export type FromWorker = ({ readonly id: number } & (Answer | Failure)) | { readonly notice: string }
 
-export type ToWorker = (Task & { readonly id: number }) | typeof closeMessage
+/** The settings come first. */
+export type ToWorker = WorkerSettings | (Task & { readonly id: number }) | typeof closeMessage
 
 /** Asks the worker to free its memory and to end. */
 export const closeMessage = 'close'
@@ -122,7 +123,8 @@ export const openChannel = (settings: WorkerSettings, onNotice?: (notice: string
 type Listeners = { readonly onNotice?: (notice: string) => void; readonly onEnd: () => void }
 
 const start = (settings: WorkerSettings, { onNotice, onEnd }: Listeners): Running => {
-  const worker = spawn(settings)
+  const worker = takeSpare() ?? spawn()
+  worker.postMessage(settings satisfies ToWorker)
   const calls = new Map<number, Call>()
   const crash = (error: EncoderError): void => {
     rejectAll(calls, error)
@@ -155,13 +157,34 @@ const rejectAll = (calls: Map<number, Call>, error: unknown): void => {
   calls.clear()
 }
 
+/** A worker that has no model yet. */
+let spare: Worker | undefined
+
+/** Starts a worker before it is known for which model: the runtime takes long to load. The next channel takes it. */
+export const startEarly = (): void => {
+  if (spare) return
+  const worker = spawn()
+  const forget = () => {
+    if (spare === worker) spare = undefined
+  }
+  // Whoever needs a worker starts another one then, and hears what is wrong with it.
+  worker.on('error', forget).on('exit', forget).unref()
+  spare = worker
+}
+
+const takeSpare = (): Worker | undefined => {
+  const worker = spare
+  spare = undefined
+  return worker
+}
+
 /**
  * The compiled worker, or the source by way of a loader when this file is the source itself. Flags that the process was
  * started with are not handed on: some, such as --input-type, would keep a worker from starting.
  */
-const spawn = (workerData: WorkerSettings): Worker => {
+const spawn = (): Worker => {
   const { file, argv } = moduleFile('worker')
-  return new Worker(file, { workerData, argv, execArgv: [] })
+  return new Worker(file, { argv, execArgv: [] })
 }
 
 /** What is started to run a module of the worker's folder, with the words after it. */

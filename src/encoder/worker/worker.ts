@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import {
   type Answer,
   closeMessage,
@@ -23,12 +23,14 @@ import { openTextTower, prepareTextTower, type RunTexts } from './textTower.ts'
  */
 
 const port = parentPort!
-const { model, device, textThreads, preparedFolder, gate } = workerData as WorkerSettings
+/** Of the first message. */
+let settings: WorkerSettings
 
 const ending = new AbortController()
 
-const preparation: Preparation | undefined =
-  preparedFolder === undefined
+const preparation = (): Preparation | undefined => {
+  const { preparedFolder, gate } = settings
+  return preparedFolder === undefined
     ? undefined
     : {
         folder: preparedFolder,
@@ -36,6 +38,7 @@ const preparation: Preparation | undefined =
         signal: ending.signal,
         onNotice: (notice) => port.postMessage({ notice } satisfies FromWorker),
       }
+}
 
 let image: Promise<Placed<RunPictures>> | undefined
 let imageThreads: number | undefined
@@ -60,12 +63,15 @@ const imageTower = async (threads: number | undefined): Promise<Placed<RunPictur
  * the image tower is open beside it. What fails is reported when a text comes.
  */
 const openImage = async (threads: number | undefined): Promise<Placed<RunPictures>> => {
-  await prepareTextTower(model.text, { device, threads: textThreads, preparation }).catch(() => {})
-  return openImageTower(model.image, { device, threads, preparation })
+  const { model, device, textThreads } = settings
+  const shared = { device, preparation: preparation() }
+  await prepareTextTower(model.text, { ...shared, threads: textThreads }).catch(() => {})
+  return openImageTower(model.image, { ...shared, threads })
 }
 
 const textTower = (): Promise<Placed<RunTexts>> => {
-  text ??= openTextTower(model.text, { device, threads: textThreads, preparation }).catch((error) => {
+  const { model, device, textThreads: threads } = settings
+  text ??= openTextTower(model.text, { device, threads, preparation: preparation() }).catch((error) => {
     text = undefined
     throw error
   })
@@ -74,7 +80,8 @@ const textTower = (): Promise<Placed<RunTexts>> => {
 
 /** Memory that was shared is read in place. */
 const answer = async (task: Task): Promise<Answer | Failure> => {
-  const file = task.kind === 'pictures' ? model.image.file : model.text.file
+  const { image, text } = settings.model
+  const { file } = task.kind === 'pictures' ? image : text
   let during: Failure['during'] = 'load'
   try {
     if (task.kind === 'pictures') {
@@ -108,10 +115,14 @@ let last: Promise<unknown> = Promise.resolve()
 
 port.on('message', (message: ToWorker) => {
   if (message === closeMessage) ending.abort()
+  else if ('model' in message) {
+    settings = message
+    return
+  }
   last = last.then(async () => {
-    if (message === closeMessage) return throughGate(gate, close)
+    if (message === closeMessage) return throughGate(settings.gate, close)
     const { id, ...task } = message
-    const reply = await throughGate(gate, () => answer(task))
+    const reply = await throughGate(settings.gate, () => answer(task))
     port.postMessage({ id, ...reply }, 'data' in reply ? [reply.data.buffer] : [])
   })
 })
