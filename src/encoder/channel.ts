@@ -20,7 +20,6 @@ export type WorkerSettings = {
   readonly textThreads: number | undefined
   /** Where graphs that are prepared for this machine's CPU lie; `undefined`: none are. */
   readonly preparedFolder: string | undefined
-  readonly gate: Gate
 }
 
 /**
@@ -184,7 +183,9 @@ const takeSpare = (): Worker | undefined => {
  */
 const spawn = (): Worker => {
   const { file, argv } = moduleFile('worker')
-  return new Worker(file, { argv, execArgv: [] })
+  const gate = openGate()
+  const worker = new Worker(file, { workerData: gate, argv, execArgv: [] })
+  return worker.on('exit', () => gates.delete(gate))
 }
 
 /** What is started to run a module of the worker's folder, with the words after it. */
@@ -221,18 +222,26 @@ const crashed = (how: string, cause?: unknown): EncoderError =>
   })
 
 /*
- * A process that ends while the runtime computes in another thread is aborted by the runtime, with a core dump and a wrong
- * exit code. So workers show in shared memory when they are inside the runtime, and the process waits for that at its
- * end: at most for one batch, or for a model to load.
+ * A process that ends while the runtime loads or computes in another thread is aborted by the runtime, with a core dump
+ * and a wrong exit code. So a worker shows in shared memory when it is inside the runtime, and the process waits for that
+ * at its end: at most for one batch, or for a model to load.
  */
 
-/** Shared memory: how many workers are inside the runtime, and whether they may enter it again. */
+/** Shared memory: how often a worker is inside the runtime, and whether it may enter it again. */
 export type Gate = Int32Array
 
 const inside = 0
 const stopped = 1
 
-export const createGate = (): Gate => new Int32Array(new SharedArrayBuffer(8))
+/** Of the workers that run. */
+const gates = new Set<Gate>()
+
+const openGate = (): Gate => {
+  const gate = new Int32Array(new SharedArrayBuffer(8))
+  if (gates.size === 0) process.off('exit', closeGates).on('exit', closeGates)
+  gates.add(gate)
+  return gate
+}
 
 /** Runs `work`, which may enter the runtime, in a worker; never begins it, nor resolves, once the process is ending. */
 export const throughGate = async <T>(gate: Gate, work: () => Promise<T>): Promise<T> => {
@@ -268,11 +277,13 @@ const leave = (gate: Gate): void => {
 const patienceMs = 30_000
 
 /** Lets nothing in any more and blocks this thread until the workers are out of the runtime. */
-export const closeGate = (gate: Gate): void => {
-  Atomics.store(gate, stopped, 1)
+const closeGates = (): void => {
+  for (const gate of gates) Atomics.store(gate, stopped, 1)
   const startedMs = performance.now()
-  for (let count = Atomics.load(gate, inside); count > 0; count = Atomics.load(gate, inside)) {
-    const leftMs = patienceMs - (performance.now() - startedMs)
-    if (leftMs <= 0 || Atomics.wait(gate, inside, count, leftMs) === 'timed-out') return
+  for (const gate of gates) {
+    for (let count = Atomics.load(gate, inside); count > 0; count = Atomics.load(gate, inside)) {
+      const leftMs = patienceMs - (performance.now() - startedMs)
+      if (leftMs <= 0 || Atomics.wait(gate, inside, count, leftMs) === 'timed-out') return
+    }
   }
 }

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import type { Model } from '../models/model.ts'
 import type { DeviceChoice } from '../settings.ts'
-import { type Answer, type Channel, closeGate, createGate, openChannel, type Task } from './channel.ts'
+import { type Answer, type Channel, openChannel, type Task } from './channel.ts'
 import type { Placement } from './device.ts'
 
 export type PoolSettings = {
@@ -48,9 +48,6 @@ type Session = { readonly channel: Channel; running: number }
  * no way to run one session in several threads of Node.)
  */
 export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings): Pool => {
-  const gate = createGate()
-  const atExit = () => closeGate(gate)
-  process.on('exit', atExit)
   let threads = imageThreads(true)
   const queue = new PQueue({ concurrency: inFlight * threads.length })
   const slabs = openSlabs(inFlight * threads.length + 1)
@@ -61,7 +58,7 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
   let closing: Promise<unknown> | undefined
 
   const add = (): Session => {
-    const session = { channel: openChannel({ ...settings, gate }, onNotice), running: 0 }
+    const session = { channel: openChannel(settings, onNotice), running: 0 }
     sessions.push(session)
     return session
   }
@@ -129,7 +126,6 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
     close: async (reason) => {
       closing ??= Promise.all(sessions.map(({ channel }) => channel.close(reason)))
       await closing
-      process.off('exit', atExit)
     },
   }
 }

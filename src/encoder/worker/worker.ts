@@ -1,9 +1,10 @@
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import {
   type Answer,
   closeMessage,
   type Failure,
   type FromWorker,
+  type Gate,
   outsideGate,
   type Rows,
   type Task,
@@ -12,10 +13,10 @@ import {
   type WorkerSettings,
 } from '../channel.ts'
 import type { Placement } from '../device.ts'
-import { isOutOfMemory, openImageTower, type RunPictures } from './imageTower.ts'
-import { DeviceFailure, type Placed } from './onDevice.ts'
+import type { RunPictures } from './imageTower.ts'
+import type { Placed } from './onDevice.ts'
 import type { Preparation } from './prepared.ts'
-import { openTextTower, prepareTextTower, type RunTexts } from './textTower.ts'
+import type { RunTexts } from './textTower.ts'
 
 /*
  * The runtime blocks the thread that it runs on, so it runs here. Batches are worked off one after the other; the next
@@ -23,13 +24,20 @@ import { openTextTower, prepareTextTower, type RunTexts } from './textTower.ts'
  */
 
 const port = parentPort!
+const gate = workerData as Gate
 /** Of the first message. */
 let settings: WorkerSettings
+
+// These load the runtime.
+const [{ isOutOfMemory, openImageTower }, { DeviceFailure }, { openTextTower, prepareTextTower }] = await throughGate(
+  gate,
+  () => Promise.all([import('./imageTower.ts'), import('./onDevice.ts'), import('./textTower.ts')]),
+)
 
 const ending = new AbortController()
 
 const preparation = (): Preparation | undefined => {
-  const { preparedFolder, gate } = settings
+  const { preparedFolder } = settings
   return preparedFolder === undefined
     ? undefined
     : {
@@ -120,9 +128,9 @@ port.on('message', (message: ToWorker) => {
     return
   }
   last = last.then(async () => {
-    if (message === closeMessage) return throughGate(settings.gate, close)
+    if (message === closeMessage) return throughGate(gate, close)
     const { id, ...task } = message
-    const reply = await throughGate(settings.gate, () => answer(task))
+    const reply = await throughGate(gate, () => answer(task))
     port.postMessage({ id, ...reply }, 'data' in reply ? [reply.data.buffer] : [])
   })
 })
