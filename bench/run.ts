@@ -37,6 +37,7 @@ const benches: readonly Bench[] = [
   { name: 'encoder', words: ['--pictures', '96'] },
   { name: 'true-sizes', words: ['--python', values.python] },
   { name: 'search' },
+  { name: 'server', words: [folder] },
   { name: 'store-embedded' },
   { name: 'store-qdrant' },
   { name: 'quality', words: [folder] },

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Moment } from './api.ts'
 import { MomentCard } from './Card.tsx'
 import { nameOf } from './format.ts'
@@ -16,6 +16,7 @@ import {
   moments,
   more,
   search,
+  startOver,
 } from './state.ts'
 
 export const Grid = () => {
@@ -97,7 +98,8 @@ const Cards = ({ cards }: { cards: readonly Place[] }) => {
   const { columns, rowHeight, first, last } = layout
   const width = density.value
   const { length } = cards
-  useEffect(() => {
+  // Before anything is drawn, so that no other layout flashes up.
+  useLayoutEffect(() => {
     const element = list.current
     if (!element) return
     let asked = 0
@@ -188,8 +190,13 @@ const End = () => {
   )
 }
 
+/** Laid out as the moments will be, so that nothing jumps. */
 const Waiting = () => (
-  <ol class="grid waiting" aria-label="Searching">
+  <ol
+    class="grid waiting"
+    aria-label="Searching"
+    style={{ '--cell': `${window.innerWidth <= 820 ? 0 : density.value}px` }}
+  >
     {Array.from({ length: 8 }, (_, i) => (
       <li key={i} class="ghost" aria-hidden="true" />
     ))}
@@ -200,7 +207,12 @@ const Nothing = () => (
   <div class="message" role="status">
     <h2>Nothing here looks like {search.value.q.trim() === '' ? 'that' : `“${search.value.q}”`}</h2>
     {bestScore.value === null ? (
-      <p>No video fits these filters.</p>
+      <>
+        <p>No video fits these filters.</p>
+        <button type="button" onClick={() => startOver({ q: search.value.q, like: search.value.like })}>
+          Search all videos
+        </button>
+      </>
     ) : (
       <p>
         The best score was {bestScore.value.toFixed(1)} ({model.value}).

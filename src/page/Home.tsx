@@ -65,8 +65,11 @@ const Queries = ({ title, queries }: { title: string; queries: readonly string[]
   </div>
 )
 
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
+
 const VideoCard = ({ video }: { video: Video }) => {
-  const { durationSeconds, name, status, reason } = video
+  const { durationSeconds, name, status, reason, recordedAt, indexedAt } = video
+  const when = recordedAt ?? indexedAt
   const open = () => {
     playing.value = {
       rank: 1,
@@ -105,6 +108,9 @@ const VideoCard = ({ video }: { video: Video }) => {
         <span class="name" title={video.paths.join('\n')}>
           {name}
         </span>
+        <time dateTime={when} title={recordedAt === null ? 'Indexed' : 'Recorded'}>
+          {day.format(new Date(when))}
+        </time>
         {status === 'complete' ? null : (
           <span class="status" title={reason ?? ''}>
             {status}

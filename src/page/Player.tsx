@@ -1,64 +1,29 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { clipUrl, frameUrl, type Moment, previewUrl, streamUrl, whyAway } from './api.ts'
+import { useEffect, useState } from 'preact/hooks'
+import { clipUrl, frameUrl, type Moment, previewUrl, streamUrl } from './api.ts'
 import { clock, exactClock, explanation, nameOf, stepsOf } from './format.ts'
-import { Icon } from './Icon.tsx'
+import { Icon, type IconName } from './Icon.tsx'
 import { isMarked, toggleMark } from './marks.ts'
+import { previewSeconds, usePlayback } from './playback.ts'
 import { hasQuestion, toCommand } from './query.ts'
 import { judge, likenessOf, type Opened, playing, search, videosByFingerprint } from './state.ts'
 import { Timeline } from './Timeline.tsx'
 
 /** What the keys do to the player; `undefined` while none is open. */
-export let controls: { seek(by: number): void; toggle(): void; markIn(): void; markOut(): void } | undefined
-
-/** How much of a file that the browser cannot play is made playable at once: from where it is wanted, as it cannot be sought in before it is all there. */
-const previewSeconds = 60
-
-/** The file itself; a stretch of it made over for the browser; a picture, where neither plays; or why there is nothing. */
-type Source =
-  | { readonly kind: 'file' }
-  | { readonly kind: 'preview'; readonly from: number }
-  | { readonly kind: 'picture' }
-  | { readonly kind: 'gone'; readonly message: string; readonly remedy: string }
+export let controls:
+  | { seek(by: number): void; step(frames: number): void; toggle(): void; markIn(): void; markOut(): void }
+  | undefined
 
 export const Player = ({ moment }: { moment: Opened }) => {
-  const element = useRef<HTMLVideoElement>(null)
-  const [source, setSource] = useState<Source>({ kind: 'file' })
-  const [now, setNow] = useState(moment.at ?? moment.t)
+  const playback = usePlayback(moment)
+  const { now, duration, at, seekTo } = playback
   const [range, setRange] = useState<{ from?: number; to?: number }>({})
   const info = videosByFingerprint.value.get(moment.video)
-  const duration = info?.durationSeconds ?? element.current?.duration ?? 0
-  /** Where the element's own time begins in the video. */
-  const offset = source.kind === 'preview' ? source.from : 0
-
-  const seekTo = (seconds: number): void => {
-    const at = Math.max(0, duration > 0 ? Math.min(seconds, duration) : seconds)
-    const isOutside = source.kind === 'preview' && (at < source.from || at >= source.from + previewSeconds)
-    if (isOutside) setSource({ kind: 'preview', from: at })
-    else if (element.current && element.current.readyState > 0) element.current.currentTime = at - offset
-    setNow(at)
-  }
-
+  useEffect(() => setRange({}), [moment])
   useEffect(() => {
-    setRange({})
-    seekTo(moment.at ?? moment.t)
-  }, [moment])
-  useEffect(() => setSource({ kind: 'file' }), [moment.video])
-
-  const doesNotPlay = async (): Promise<void> => {
-    const away = await whyAway(moment.video)
-    if (away) setSource({ kind: 'gone', message: away.message, remedy: away.remedy })
-    else if (source.kind === 'file') setSource({ kind: 'preview', from: now })
-    else setSource({ kind: 'picture' })
-  }
-
-  useEffect(() => {
-    const at = () => (element.current ? element.current.currentTime + offset : now)
     controls = {
       seek: (by) => seekTo(at() + by),
-      toggle: () => {
-        const video = element.current
-        if (video) void (video.paused ? video.play().catch(() => {}) : video.pause())
-      },
+      step: (frames) => void playback.step(frames),
+      toggle: playback.toggle,
       markIn: () => setRange((range) => ({ ...range, from: at() })),
       markOut: () => setRange((range) => ({ ...range, to: at() })),
     }
@@ -84,46 +49,11 @@ export const Player = ({ moment }: { moment: Opened }) => {
           <Icon name="close" />
         </button>
       </div>
-      {source.kind === 'gone' ? (
-        <div class="stage gone" role="alert">
-          <b>{source.message}</b>
-          <p>{source.remedy}</p>
-        </div>
-      ) : source.kind === 'picture' ? (
-        <div class="stage">
-          <img src={frameUrl(moment.video, now, 1280)} alt="" />
-          <p class="note">This browser cannot play the file; here is its picture.</p>
-        </div>
-      ) : (
-        // biome-ignore lint/a11y/useMediaCaption: footage has no captions
-        <video
-          key={`${moment.video} ${source.kind} ${offset}`}
-          ref={element}
-          class="stage"
-          src={
-            source.kind === 'file'
-              ? streamUrl(moment.video)
-              : previewUrl(moment.video, source.from, Math.min(source.from + previewSeconds, duration || Infinity))
-          }
-          poster={frameUrl(moment.video, moment.at ?? moment.t, 1280)}
-          controls
-          playsInline
-          preload="auto"
-          onLoadedMetadata={({ currentTarget }) => {
-            if (now > offset) currentTarget.currentTime = now - offset
-          }}
-          onTimeUpdate={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
-          onSeeked={({ currentTarget }) => setNow(currentTarget.currentTime + offset)}
-          onError={() => void doesNotPlay()}
-        />
-      )}
-      {source.kind === 'preview' ? <p class="note">Made over for this browser, which cannot play the file.</p> : null}
+      <Stage moment={moment} playback={playback} />
       <Timeline moment={moment} now={now} duration={duration} range={range} onSeek={seekTo} />
       <p class="facts">
-        <b>{exactClock(now)}</b>
-        {duration > 0 ? ` of ${exactClock(duration)}` : ''}
-        {moment.hits > 0 ? <span title={explanation(moment)}> · score {moment.score.toFixed(1)}</span> : null}
-        {info?.width ? ` · ${info.width}×${info.height}` : ''}
+        {moment.hits > 0 ? <span title={explanation(moment)}>Score {moment.score.toFixed(1)} · </span> : null}
+        {info?.width ? `${info.width}×${info.height}` : ''}
       </p>
       <p class="path">{moment.path}</p>
       <Steps moment={moment} onSeek={seekTo} />
@@ -138,9 +68,14 @@ export const Player = ({ moment }: { moment: Opened }) => {
           {range.from === undefined ? '' : ` ${exactClock(cut.from)} – ${exactClock(cut.to)}`}
         </button>
         {hasQuestion(search.value) ? (
-          <button type="button" onClick={() => judge(likenessOf(moment), 'like')}>
-            More like this
-          </button>
+          <>
+            <button type="button" onClick={() => judge(likenessOf(moment), 'like')}>
+              More like this
+            </button>
+            <button type="button" onClick={() => judge(likenessOf(moment), 'unlike')}>
+              Less like this
+            </button>
+          </>
         ) : (
           <button type="button" onClick={() => judge(likenessOf({ ...moment, t: now, box: [0, 0, 1, 1] }), 'like')}>
             Find what looks like this
@@ -159,6 +94,77 @@ export const Player = ({ moment }: { moment: Opened }) => {
     </aside>
   )
 }
+
+type StageProps = { readonly moment: Opened; readonly playback: ReturnType<typeof usePlayback> }
+
+/** The picture, and what moves it. */
+const Stage = ({ moment, playback }: StageProps) => {
+  const { element, source, offset, now, duration, isPlaying, isMuted } = playback
+  const { video } = moment
+  if (source.kind === 'gone') {
+    return (
+      <div class="stage gone" role="alert">
+        <b>{source.message}</b>
+        <p>{source.remedy}</p>
+      </div>
+    )
+  }
+  if (source.kind === 'picture') {
+    return (
+      <div class="stage">
+        <img src={frameUrl(video, now, 1280)} alt="" />
+        <p class="note">This browser cannot play the file; here is its picture.</p>
+      </div>
+    )
+  }
+  const isFile = source.kind === 'file'
+  const src = isFile
+    ? streamUrl(video)
+    : previewUrl(video, offset, Math.min(offset + previewSeconds, duration || Infinity))
+  return (
+    <>
+      <video
+        key={`${video} ${source.kind} ${offset}`}
+        ref={element}
+        class="stage"
+        src={src}
+        poster={frameUrl(video, moment.at ?? moment.t, 1280)}
+        playsInline
+        preload="auto"
+        onClick={playback.toggle}
+        {...playback.events}
+      />
+      {isFile ? null : <p class="note">Made over for this browser, which cannot play the file.</p>}
+      <div class="transport">
+        <Control icon="back" label="A frame back (,)" onClick={() => void playback.step(-1)} />
+        <Control
+          icon={isPlaying ? 'pause' : 'play'}
+          label={isPlaying ? 'Pause (K)' : 'Play (K)'}
+          onClick={playback.toggle}
+        />
+        <Control icon="on" label="A frame on (.)" onClick={() => void playback.step(1)} />
+        <p class="clock">
+          <b>{exactClock(now)}</b>
+          {duration > 0 ? ` of ${exactClock(duration)}` : ''}
+        </p>
+        <Control
+          icon={isMuted ? 'muted' : 'sound'}
+          label={isMuted ? 'Sound on' : 'Sound off'}
+          onClick={playback.mute}
+        />
+        <Control icon="full" label="Full screen" onClick={() => void element.current?.requestFullscreen()} />
+      </div>
+    </>
+  )
+}
+
+type ControlProps = { readonly icon: IconName; readonly label: string; onClick(): void }
+
+const Control = ({ icon, label, onClick }: ControlProps) => (
+  <button type="button" class="quiet round" onClick={onClick} aria-label={label} title={label}>
+    <Icon name={icon} />
+  </button>
+)
 
 /** Of "A then B": where each of them is. */
 const Steps = ({ moment, onSeek }: { moment: Moment; onSeek(seconds: number): void }) => {

@@ -23,7 +23,7 @@ export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps
   return (
     <section class="timeline" aria-label="The whole video">
       <div class="strip">
-        {whole > 0 ? curves.map((curve, i) => <Heat key={i} curve={curve} duration={whole} />) : null}
+        {whole > 0 ? curves.map((curve, i) => <Heat key={i} curve={curve} duration={whole} isOver={i > 0} />) : null}
         {changes.map((t) => (
           <span key={t} class="scene" style={{ left: place(t) }} />
         ))}
@@ -75,7 +75,7 @@ const stepQueries = (moment: Moment): readonly string[] =>
   )
 
 /** Most of the answer's curve, and where likely begins. The height says what the colour does, for who cannot tell them. */
-const Heat = ({ curve, duration }: { curve: CurveAnswer; duration: number }) => {
+const Heat = ({ curve, duration, isOver }: { curve: CurveAnswer; duration: number; isOver: boolean }) => {
   const { points, cutoff } = curve
   if (points.length === 0) return null
   const scores = points.map(({ score }) => score)
@@ -87,10 +87,17 @@ const Heat = ({ curve, duration }: { curve: CurveAnswer; duration: number }) => 
   const ends = points.map(({ until }, i) => points[i + 1]?.t ?? Math.max(until, duration))
   const line = points.map(({ t, score }, i) => `L${x(t)} ${y(score)}H${x(ends[i]!)}`).join('')
   return (
-    <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
-      <path class="heat" d={`M${x(points[0]!.t)} 100${line}V100Z`} />
-      {cutoff === null ? null : <path class="cutoff" d={`M0 ${y(cutoff)}H1000`} />}
-    </svg>
+    <>
+      <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
+        <path class={`heat ${isOver ? 'second' : ''}`} d={`M${x(points[0]!.t)} 100${line}V100Z`} />
+        {cutoff === null ? null : <path class="cutoff" d={`M0 ${y(cutoff)}H1000`} />}
+      </svg>
+      {cutoff === null || isOver ? null : (
+        <span class="likely" style={{ bottom: `${100 - y(cutoff)}%` }} aria-hidden="true">
+          likely
+        </span>
+      )}
+    </>
   )
 }
 

@@ -1,14 +1,6 @@
-import type {
-  CurveAnswer,
-  Folders,
-  Health,
-  IndexingState,
-  MomentAnswer,
-  ScenesAnswer,
-  SearchAnswer,
-  ServerEvent,
-  VideoAnswer,
-} from '../server/schemas.ts'
+import type { Folders, Health, IndexingState, ServerEvent } from '../server/schemas/live.ts'
+import type { CurveAnswer, MomentAnswer, SearchAnswer } from '../server/schemas/search.ts'
+import type { ScenesAnswer, VideoAnswer, VideoDetails } from '../server/schemas/videos.ts'
 import { type Search, toParameters } from './query.ts'
 
 export type {
@@ -153,6 +145,9 @@ export const likenessUrl = (name: string): string => {
   const [video, seconds] = name.split('@')
   return frameUrl(video!, Number(seconds), 160)
 }
+
+export const detailsOf = (video: string): Promise<VideoDetails> =>
+  get(videoUrl(`videos/${video}`).slice('/api/v1/'.length))
 
 /** Why a file does not play: the server's error, or nothing if it is there. */
 export const whyAway = async (video: string): Promise<ApiError | undefined> => {

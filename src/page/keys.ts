@@ -3,9 +3,6 @@ import { controls } from './Player.tsx'
 import { closePanels, isHelpOpen } from './panels.ts'
 import { chosen, commit, moments, playing } from './state.ts'
 
-/** One frame at 25 a second: browsers do not say how long a file's frames are. */
-const frameSeconds = 0.04
-
 /** Every key that the page knows, as `?` shows them. */
 export const shortcuts: readonly (readonly [string, string])[] = [
   ['/', 'search'],
@@ -75,8 +72,8 @@ const actions: Readonly<Record<string, (bar: HTMLInputElement | null) => void>> 
   k: () => controls?.toggle(),
   j: () => controls?.seek(-5),
   l: () => controls?.seek(5),
-  ',': () => controls?.seek(-frameSeconds),
-  '.': () => controls?.seek(frameSeconds),
+  ',': () => controls?.step(-1),
+  '.': () => controls?.step(1),
   i: () => controls?.markIn(),
   o: () => controls?.markOut(),
   m: () => {

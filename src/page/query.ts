@@ -50,7 +50,7 @@ export const toAddress = (search: Search): string => {
 }
 
 export const fromAddress = (address: string): Search => {
-  const { searchParams } = new URL(address, location.origin)
+  const { searchParams } = new URL(address)
   const number = (key: string): number | undefined => {
     const value = Number.parseFloat(searchParams.get(key) ?? '')
     return Number.isFinite(value) ? value : undefined
@@ -91,16 +91,25 @@ export const toParameters = (search: Search): URLSearchParams => {
   return parameters
 }
 
-/** The same search as a command. */
+/** The same search as a command. A picture that was handed in is on no disk, and boxes have no option: these are left out. */
 export const toCommand = (search: Search, only?: string): string => {
-  const { path, after, before, longer, shorter, since, until, likely, threshold, collection } = search
-  const options = Object.entries({ after, before, longer, shorter, since, until, threshold, collection })
+  const { path, like, unlike, after, before, longer, shorter, since, until, likely, threshold, collection } = search
+  const single = { after, before, longer, shorter, threshold, collection }
+  const options = Object.entries({ ...single, 'recorded-after': since, 'recorded-before': until })
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `--${key} ${shellWord(String(value))}`)
-  const paths = (only === undefined ? path : [only]).map((each) => `--path ${shellWord(each)}`)
-  return ['vidgrep search', shellWord(composed(search)), ...paths, ...options, ...(likely ? ['--likely'] : [])].join(
-    ' ',
-  )
+    // One that begins with a dash would be taken for an option.
+    .map(([key, value]) => `--${key}=${shellWord(String(value))}`)
+  const paths = (only === undefined ? path : [only]).map((each) => `--path=${shellWord(each)}`)
+  const places = (name: string, given: readonly string[]) =>
+    given
+      .filter((each) => !each.startsWith('picture:'))
+      .map((each) => `--${name}=${shellWord(each.split('@').slice(0, 2).join('@'))}`)
+  const text = composed(search).trim()
+  return [
+    ...['vidgrep search', ...places('like', like), ...places('unlike', unlike), ...paths, ...options],
+    ...(likely ? ['--likely'] : []),
+    ...(text === '' ? [] : ['--', shellWord(text)]),
+  ].join(' ')
 }
 
 /** As a POSIX shell takes it literally. */

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import type { Indexing } from './indexing.ts'
-import type { Health, ServerEvent } from './schemas.ts'
+import type { Health, ServerEvent } from './schemas/live.ts'
 
 /** What goes on, as it happens, for as many pages as are open. */
 export type Events = {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { UsageError, VidgrepError } from '../errors.ts'
 import type { IngestEvent } from '../index.ts'
 import { type Collections, isStoreError } from './collections.ts'
-import type { Folders, IndexingState } from './schemas.ts'
+import type { Folders, IndexingState } from './schemas/live.ts'
 
 /** Indexing that is started from the page: one run at a time, and only within folders that were allowed. */
 export type Indexing = {

@@ -8,7 +8,7 @@ import PQueue from 'p-queue'
 import sharp from 'sharp'
 import { VidgrepError } from '../errors.ts'
 import { folders, frame, probe, type VideoInfo } from '../index.ts'
-import { widths } from './schemas.ts'
+import { widths } from './schemas/videos.ts'
 
 /** Pictures as JPEG in a cache on the disk: those of frames, made once, and those that users search by. */
 export type Pictures = {

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import { errorSchema } from './schemas.ts'
+import { errorSchema } from './schemas/parts.ts'
 
 /** Longest time that a request may take, in milliseconds. */
 const limitMs = 30_000

@@ -34,8 +34,6 @@ export type StreamInfo = VideoInfo & {
   readonly codedHeight: number
   /** SMPTE time code of the first frame, as the file writes it: "10:00:00:00", with ";" where numbers are dropped. */
   readonly timecode?: string
-  /** Frames a second on average, 0 where unknown. */
-  readonly frameRate: number
   /** All frames are shown for about as long. */
   readonly isSteady: boolean
   /** Time in seconds at which the last frame's display ends, `undefined` where nobody says. */
@@ -81,8 +79,8 @@ export const probe = async (path: string, options: ProbeOptions = {}): Promise<V
   const source = clockSource(path, answer, video)
   const clock = source && { ...source, marks: await readClock(source) }
   const stream = describe(path, answer, video, clock, lookOptions)
-  const { durationSeconds, startSeconds, width, height, codec, recordedAt } = stream
-  const info: VideoInfo = { path, durationSeconds, startSeconds, width, height, codec, recordedAt }
+  const { durationSeconds, startSeconds, width, height, codec, frameRate, recordedAt } = stream
+  const info: VideoInfo = { path, durationSeconds, startSeconds, width, height, codec, frameRate, recordedAt }
   details.set(info, stream)
   return info
 }

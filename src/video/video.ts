@@ -11,6 +11,8 @@ export type VideoInfo = {
   readonly width: number
   readonly height: number
   readonly codec: string
+  /** Frames a second on average, 0 where unknown. */
+  readonly frameRate: number
   /** When it was recorded, ISO 8601 in UTC, where the file says so believably. */
   readonly recordedAt?: string
 }

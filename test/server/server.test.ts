@@ -50,7 +50,7 @@ describe('answers', () => {
   it('the videos, with names as they are', async () => {
     const [video] = await askJson(server, '/api/v1/videos')
     expect(video).toMatchObject({ name: hostileName, paths: [path], status: 'complete', width: 1280, height: 720 })
-    expect(await askJson(server, `/api/v1/videos/${id}`)).toEqual(video)
+    expect(await askJson(server, `/api/v1/videos/${id}`)).toEqual({ ...video, frameRate: 25 })
   })
 
   it('a picture of the wanted width, kept by the browser for good', async () => {

@@ -5,7 +5,6 @@ import { openEvents } from '../events.ts'
 import type { Indexing } from '../indexing.ts'
 import { failures } from '../reply.ts'
 import {
-  collectionQuerySchema,
   collectionsSchema,
   foldersQuerySchema,
   foldersSchema,
@@ -13,7 +12,8 @@ import {
   healthSchema,
   indexingSchema,
   startIndexingSchema,
-} from '../schemas.ts'
+} from '../schemas/live.ts'
+import { collectionQuerySchema } from '../schemas/parts.ts'
 
 export type LiveContext = {
   readonly collections: Collections

@@ -18,7 +18,7 @@ import {
   similarQuerySchema,
   uploadParamsSchema,
   uploadSchema,
-} from '../schemas.ts'
+} from '../schemas/search.ts'
 
 export type SearchContext = { readonly collections: Collections; readonly pictures: Pictures }
 

@@ -11,7 +11,8 @@ import { UsageError, VidgrepError } from '../../errors.ts'
 import { exportMoments, formatTimestamp, preview, writeClip } from '../../index.ts'
 import { type Collections, presentPath } from '../collections.ts'
 import { leavingSignal, requestSignal } from '../reply.ts'
-import { clipsSchema, exportsSchema, type StretchBody, stretchQuerySchema, videoParamsSchema } from '../schemas.ts'
+import { videoParamsSchema } from '../schemas/parts.ts'
+import { clipsSchema, exportsSchema, type StretchBody, stretchQuerySchema } from '../schemas/videos.ts'
 
 /** Videos that are encoded at once, and requests that may wait for their turn. */
 const encodersAtOnce = 2

@@ -1,18 +1,19 @@
 import { basename, dirname } from 'node:path'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
-import type { VideoRecord } from '../../index.ts'
+import { VidgrepError } from '../../errors.ts'
+import { probe, type VideoRecord } from '../../index.ts'
 import { type Collections, presentPath } from '../collections.ts'
 import { entityTag, type Pictures } from '../pictures.ts'
 import { failures, immutable, requestSignal } from '../reply.ts'
+import { collectionQuerySchema, videoParamsSchema } from '../schemas/parts.ts'
 import {
-  collectionQuerySchema,
   frameParamsSchema,
   frameQuerySchema,
   scenesAnswerSchema,
   type VideoAnswer,
-  videoParamsSchema,
+  videoDetailsSchema,
   videoSchema,
-} from '../schemas.ts'
+} from '../schemas/videos.ts'
 
 export type VideoContext = { readonly collections: Collections; readonly pictures: Pictures }
 
@@ -39,13 +40,16 @@ export const videoRoutes =
       '/videos/:id',
       {
         schema: {
-          description: 'One video',
+          description: 'One video, with what its file says of its frames',
           params: videoParamsSchema,
           querystring: collectionQuerySchema,
-          response: { 200: videoSchema, ...failures },
+          response: { 200: videoDetailsSchema, ...failures },
         },
       },
-      async ({ params, query }) => toAnswer(await collections.video(params.id, query.collection)),
+      async ({ params, query }, reply) => {
+        const record = await collections.video(params.id, query.collection)
+        return { ...toAnswer(record), frameRate: await frameRateOf(record, requestSignal(reply)) }
+      },
     )
 
     app.get(
@@ -109,6 +113,16 @@ export const videoRoutes =
     )
   }
 
+/** A file that is away says nothing, and its video is known all the same. */
+const frameRateOf = async (record: VideoRecord, signal: AbortSignal): Promise<number | null> => {
+  try {
+    return (await probe(await presentPath(record), { signal })).frameRate || null
+  } catch (error) {
+    if (error instanceof VidgrepError) return null
+    throw error
+  }
+}
+
 const pathOf = ({ files, video }: VideoRecord): string => files[0]?.path ?? video
 
 const toAnswer = (record: VideoRecord): VideoAnswer => ({
@@ -122,5 +136,6 @@ const toAnswer = (record: VideoRecord): VideoAnswer => ({
   height: record.height ?? null,
   frames: record.frames,
   points: record.points,
+  recordedAt: record.recordedAt ?? null,
   indexedAt: record.indexedAt,
 })

@@ -1,29 +1,7 @@
 import { z } from 'zod'
+import { boxSchema, collection, fingerprint, mostMoments, mostQueryCharacters, seconds } from './parts.ts'
 
-/*
- * What goes over the wire, each said once: types for the server and the page, checks of what comes in, and the OpenAPI
- * description come from here.
- */
-
-/** Longest query in characters, and most moments of one answer. */
-export const mostQueryCharacters = 1000
-export const mostMoments = 1000
-
-const seconds = z.coerce.number().min(0).max(1e7)
-
-const collection = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{1,200}$/)
-  .optional()
-  .describe('Name of the collection; without it the one that the server was started with')
-
-export const errorSchema = z
-  .object({ error: z.object({ code: z.string(), message: z.string(), remedy: z.string() }) })
-  .describe('What went wrong, and what can be done about it')
-
-export const boxSchema = z
-  .tuple([z.number(), z.number(), z.number(), z.number()])
-  .describe('x, y, width and height as fractions (0–1) of the displayed frame')
+/* What is asked, and what is found. */
 
 export const momentSchema = z.object({
   rank: z.number().int().describe('From 1, best first'),
@@ -60,8 +38,6 @@ export const momentSchema = z.object({
     .optional()
     .describe('Where else the same is to be seen: other files, and other times of this one'),
 })
-
-const fingerprint = z.string().regex(/^[A-Za-z0-9:_-]{8,200}$/)
 
 const timeText = String.raw`\d{1,7}(?:\.\d{1,6})?`
 const fraction = String.raw`[01](?:\.\d{1,6})?`
@@ -175,98 +151,6 @@ export const curveAnswerSchema = z.object({
   moments: z.array(momentSchema).describe('Those of this video, best first'),
 })
 
-export const videoSchema = z.object({
-  video: z.string().describe("Fingerprint of the video's content"),
-  paths: z.array(z.string()).describe('Every place where it lies'),
-  name: z.string(),
-  status: z.enum(['complete', 'partial', 'failed']),
-  reason: z.string().nullable(),
-  durationSeconds: z.number().nullable(),
-  width: z.number().nullable(),
-  height: z.number().nullable(),
-  frames: z.number().int(),
-  points: z.number().int(),
-  indexedAt: z.string().describe('ISO 8601'),
-})
-
-export const collectionQuerySchema = z.object({ collection })
-
-export const videoParamsSchema = z.object({ id: fingerprint.describe("The video's fingerprint") })
-
-export const frameParamsSchema = z.object({
-  id: fingerprint.describe("The video's fingerprint"),
-  t: z
-    .string()
-    .regex(/^\d{1,7}(\.\d{1,6})?\.jpg$/)
-    .describe('Seconds from the start of the file, then `.jpg`'),
-})
-
-/** Widths are rounded up to one of these, so that the cache holds few sizes. */
-export const widths = [160, 320, 640, 1280, 1920] as const
-
-export const frameQuerySchema = z.object({
-  w: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(4096)
-    .default(320)
-    .describe(`Width in pixels: ${widths.join(', ')}`),
-  collection,
-})
-
-export const healthSchema = z.object({
-  status: z.enum(['ok', 'empty', 'store-away']),
-  version: z.string(),
-  collection: z.string(),
-  model: z.string().nullable(),
-  videos: z.number().int(),
-  unfinished: z.number().int().describe('Videos that are being indexed, or were broken off'),
-  points: z.number().int().describe('Grows while something is indexed, whoever does it'),
-})
-
-const stretchShape = {
-  from: seconds.describe('Its start in seconds from the start of the file'),
-  to: seconds.describe('Its end'),
-}
-
-export const stretchQuerySchema = z.object({ ...stretchShape, collection })
-
-export const stretchSchema = z.object({
-  video: fingerprint.describe("The video's fingerprint"),
-  ...stretchShape,
-  t: seconds.describe('The moment within it'),
-  name: z.string().max(mostQueryCharacters).default('').describe('What an editor is shown: the query, mostly'),
-  score: z.number().min(-100).max(100).optional(),
-})
-
-/** Most stretches of one list, and of one ZIP file. */
-const mostStretches = 2000
-const mostClips = 200
-
-export const exportsSchema = z.object({
-  format: z.enum(['edl', 'otio', 'fcpxml', 'csv', 'json']),
-  moments: stretchSchema.array().min(1).max(mostStretches),
-  collection,
-})
-
-export const clipsSchema = z.object({ moments: stretchSchema.array().min(1).max(mostClips), collection })
-
-export const scenesAnswerSchema = z.object({
-  video: z.string(),
-  path: z.string(),
-  durationSeconds: z.number().nullable(),
-  scenes: z
-    .array(
-      z.object({
-        from: z.number(),
-        to: z.number().describe('Where the next one begins'),
-        t: z.number().describe('Of a frame that stands for it'),
-      }),
-    )
-    .describe('Stretches between two changes of what is seen'),
-})
-
 export const uploadSchema = z.object({ id: z.string().describe('For `like` and `unlike`: `picture:ID`') })
 
 export const uploadParamsSchema = z.object({
@@ -276,54 +160,8 @@ export const uploadParamsSchema = z.object({
     .describe('Id of the picture, then `.jpg`'),
 })
 
-export const indexingSchema = z.object({
-  isRunning: z.boolean(),
-  paths: z.array(z.string()).describe('What is indexed'),
-  videos: z.number().int().describe('Files found'),
-  done: z.number().int(),
-  failed: z.number().int(),
-  current: z
-    .object({ path: z.string(), atSeconds: z.number(), durationSeconds: z.number().nullable() })
-    .nullable()
-    .describe('The video that was last heard of'),
-  ended: z.enum(['done', 'stopped', 'failed']).nullable().describe('How the last run ended'),
-  message: z.string().nullable().describe('Why it failed'),
-})
-
-export const startIndexingSchema = z.object({
-  paths: z.array(z.string().min(1).max(4096)).min(1).max(50).describe('Folders and files within those allowed'),
-  collection,
-})
-
-export const foldersQuerySchema = z.object({
-  path: z.string().min(1).max(4096).optional().describe('One of those allowed, or within; without it, those allowed'),
-})
-
-export const foldersSchema = z.object({
-  path: z.string().nullable(),
-  folders: z.array(z.object({ path: z.string(), name: z.string() })),
-})
-
-export const collectionsSchema = z.object({
-  current: z.string().describe('The one that is searched where none is named'),
-  names: z.array(z.string()),
-})
-
-/** What /events sends, each as the data of an event of its type. */
-export const eventSchema = z.discriminatedUnion('type', [
-  healthSchema.extend({ type: z.literal('health') }),
-  indexingSchema.extend({ type: z.literal('indexing') }),
-])
-
 export type SearchQuery = z.output<typeof searchQuerySchema>
 export type SearchOptionsQuery = Omit<SearchQuery, 'q' | 'like' | 'unlike' | 'offset'>
 export type SearchAnswer = z.output<typeof searchAnswerSchema>
 export type CurveAnswer = z.output<typeof curveAnswerSchema>
 export type MomentAnswer = z.output<typeof momentSchema>
-export type VideoAnswer = z.output<typeof videoSchema>
-export type ScenesAnswer = z.output<typeof scenesAnswerSchema>
-export type StretchBody = z.output<typeof stretchSchema>
-export type Health = z.output<typeof healthSchema>
-export type IndexingState = z.output<typeof indexingSchema>
-export type Folders = z.output<typeof foldersSchema>
-export type ServerEvent = z.output<typeof eventSchema>
