@@ -211,7 +211,8 @@ const best = (query: Float32Array, vectors: readonly Float32Array[]): readonly n
 const leastTopTen = 0.9
 const leastGain = 1.1
 
-const fastest = ([full, ...lesser]: readonly PrecisionCheck[]): Precision => {
+/** @param precisions full first @returns the fastest that finds what full finds */
+export const fastest = ([full, ...lesser]: readonly PrecisionCheck[]): Precision => {
   const good = lesser.filter(
     ({ isMixable, topTen, patchesASecond }) =>
       isMixable && topTen >= leastTopTen && patchesASecond >= leastGain * full!.patchesASecond,

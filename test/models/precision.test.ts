@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { checkModel } from '../../src/checkModel.ts'
+import { checkModel, fastest } from '../../src/checkModel.ts'
 import { models, openIndex } from '../../src/index.ts'
 import { loadModel } from '../../src/models/load.ts'
 import { verifyModel } from '../../src/models/manage.ts'
@@ -99,7 +99,7 @@ describe('a collection', () => {
     await keepMeasuredCosine(fast, 0.98)
     await expect(index({ store, precision: 'fast' })).rejects.toThrow('0.9800')
     const checked = await checkModel('mine', { paths: [clip], frames: 3 })
-    expect(checked).toMatchObject({ model: 'mine', videos: 1, frames: 3, skipped: [], take: 'full' })
+    expect(checked).toMatchObject({ model: 'mine', videos: 1, frames: 3, skipped: [] })
     expect(checked.precisions.map(({ precision }) => precision)).toEqual(['full', 'fast'])
     for (const { cosine, centredCosine, topTen, patchesASecond, isMixable } of checked.precisions) {
       for (const each of [cosine.mean, cosine.least, centredCosine.mean, centredCosine.least, topTen])
@@ -109,6 +109,19 @@ describe('a collection', () => {
     }
     expect(await index({ store, precision: 'fast' })).toBe('mine-1')
   })
+})
+
+test('the fastest precision is taken that finds what full finds, and is worth it', () => {
+  const spread = { mean: 1, least: 1 }
+  const same = { cosine: spread, centredCosine: spread, topTen: 1, isMixable: true }
+  const full = { ...same, precision: 'full', patchesASecond: 10 } as const
+  const balanced = { ...same, precision: 'balanced', patchesASecond: 16 } as const
+  const fast = { ...same, precision: 'fast', patchesASecond: 30 } as const
+  expect(fastest([full, balanced, fast])).toBe('fast')
+  expect(fastest([full, balanced, { ...fast, isMixable: false }])).toBe('balanced')
+  expect(fastest([full, balanced, { ...fast, topTen: 0.89 }])).toBe('balanced')
+  expect(fastest([full, { ...balanced, patchesASecond: 10.9 }])).toBe('full')
+  expect(fastest([full])).toBe('full')
 })
 
 test('a model is checked on the videos of a collection, or on none', async () => {
