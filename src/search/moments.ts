@@ -42,8 +42,8 @@ export const reachSeconds = 15
 const firstPoints = 1000
 export const mostPoints = 16_000
 
-/** Peaks that the store is asked to look around at once. */
-const peaksAtOnce = 32
+/** Stretches that the store is asked for at once. */
+const stretchesAtOnce = 64
 
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
@@ -61,26 +61,34 @@ export const findMoments = async (search: MomentSearch): Promise<readonly FoundM
   const { store, vector, n, leastScore = Number.NEGATIVE_INFINITY, filter, signal } = search
   const limit = n * hitsPerMoment
   let found: readonly FoundMoment[] = search.known ?? []
+  const seen: Seen[] = []
   for (;;) {
     signal?.throwIfAborted()
     const outside = [...(filter?.outside ?? []), ...found.flatMap(placesOf)]
     const hits = await store.search(vector, { limit, filter: { ...filter, outside }, signal })
     for (;;) {
-      const peaks = nextPeaks(hits, found, search).filter((hit) => scoreOf(hit) >= leastScore)
+      const next = nextPeaks(hits, found, search)
+      const peaks = next.peaks.filter((hit) => scoreOf(hit) >= leastScore)
       if (peaks.length === 0) break
-      found = [...found, ...(await around(peaks, found, search))].sort((a, b) => b.peak.similarity - a.peak.similarity)
+      await lookAround(peaks, next.beside, seen, search)
+      found = [...found, ...peaks.map((peak) => grow(peak, found, seen, search))].sort(
+        (a, b) => b.peak.similarity - a.peak.similarity,
+      )
     }
     const last = hits.at(-1)
     if (found.length >= n || hits.length < limit || !last || scoreOf(last) < leastScore) return found.slice(0, n)
   }
 }
 
-/** The best hits that lie in none of the moments, far enough apart to be looked around at once. */
+/**
+ * The best hits that lie in none of the moments, far enough apart to be looked around at once, and others near to them:
+ * what the peaks leave of those is looked at next.
+ */
 const nextPeaks = (
   hits: readonly Hit[],
   found: readonly FoundMoment[],
   { n, elsewhere }: Pick<MomentSearch, 'n' | 'elsewhere'>,
-): readonly Hit[] => {
+): { readonly peaks: readonly Hit[]; readonly beside: readonly Hit[] } => {
   const peaks: Hit[] = []
   const waiting: Hit[] = []
   const copies: Stretch[] = []
@@ -88,8 +96,7 @@ const nextPeaks = (
     // What is worse than n moments cannot come among them.
     if (peaks.length + found.filter(({ peak }) => peak.similarity >= hit.similarity).length >= n) break
     if (found.some((moment) => placesOf(moment).some((place) => overlaps(place, hit)))) continue
-    const isNear = ({ video, t, until }: Hit) =>
-      video === hit.video && hit.t <= until + 2 * reachSeconds && hit.until >= t - 2 * reachSeconds
+    const isNear = (other: Hit) => areNear(hit, other)
     // Of neighbours the best is the peak; only then can be seen which of the others it leaves.
     const isCopy = copies.some((copy) => overlaps(copy, hit))
     if (isCopy || peaks.some(isNear) || waiting.some(isNear)) waiting.push(hit)
@@ -99,8 +106,12 @@ const nextPeaks = (
       copies.push(...(elsewhere?.({ video, from: t - 2 * reachSeconds, to: until + 2 * reachSeconds }) ?? []))
     }
   }
-  return peaks
+  return { peaks, beside: waiting.filter((hit) => peaks.some((peak) => areNear(hit, peak))) }
 }
+
+/** Whether the moments of two hits may meet. */
+const areNear = (a: Hit, b: Hit): boolean =>
+  a.video === b.video && a.t <= b.until + 2 * reachSeconds && a.until >= b.t - 2 * reachSeconds
 
 /** The stretch itself and where other videos show it. */
 const placesOf = ({ video, from, to, elsewhere = [] }: FoundMoment): readonly Stretch[] => [
@@ -114,63 +125,88 @@ const copyMarginSeconds = 1
 const overlaps = (stretch: Stretch, { video, t, until }: Pick<Hit, 'video' | 't' | 'until'>): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
 
-/** The moments of peaks that are far from each other; they end where another one begins. */
-const around = async (
+/** What is known of a stretch: all its points that score so much, and the others of the same frames where these are few. */
+type Seen = { readonly stretch: Stretch; readonly points: readonly Sighting[]; readonly floorScore: number }
+
+/** Asks the store for what is around peaks, where that is not known yet; and then also for what is around those beside them. */
+const lookAround = async (
   peaks: readonly Hit[],
-  others: readonly FoundMoment[],
+  beside: readonly Hit[],
+  seen: Seen[],
   search: MomentSearch,
-): Promise<readonly FoundMoment[]> => {
-  const moments: FoundMoment[] = []
-  for (let at = 0; at < peaks.length; at += peaksAtOnce) {
-    const windows = peaks.slice(at, at + peaksAtOnce).map((peak) => windowOf(peak, others, search))
-    const points = await pointsAround(windows, search)
-    moments.push(...windows.map((window) => grow(window, points, search)))
+): Promise<void> => {
+  const isKnown = (peak: Hit) =>
+    seenAround(peak, seen, search).some(({ floorScore }) => floorScore < levelOf(peak, search))
+  const unknown = peaks.filter((peak) => !isKnown(peak))
+  if (unknown.length === 0) return
+  const hits = [...unknown, ...beside]
+  const leastLevel = Math.min(...hits.map((hit) => levelOf(hit, search)))
+  const stretches = merged(hits.map((hit) => reachOf(hit, search)))
+  for (let at = 0; at < stretches.length; at += stretchesAtOnce) {
+    const within = stretches.slice(at, at + stretchesAtOnce)
+    const { points, floorScore } = await pointsIn(within, leastLevel, search)
+    for (const stretch of within)
+      seen.push({ stretch, points: points.filter((point) => overlaps(stretch, point)), floorScore })
   }
-  return moments
 }
+
+const pointsIn = async (
+  within: readonly Stretch[],
+  leastLevel: number,
+  { store, vector, signal }: MomentSearch,
+): Promise<Omit<Seen, 'stretch'>> => {
+  const windows = within.reduce((sum, { from, to }) => sum + Math.ceil((to - from) / (2 * reachSeconds)), 0)
+  for (let each = firstPoints; ; each *= 4) {
+    const limit = each * windows
+    const points = await store.sightings(vector, { limit, filter: { within }, signal })
+    if (points.length < limit) return { points, floorScore: Number.NEGATIVE_INFINITY }
+    const floorScore = scoreOf(points.at(-1)!)
+    if (floorScore < leastLevel || each >= mostPoints) return { points, floorScore }
+  }
+}
+
+/** What was read of where the moment of a peak may lie, the latest last. */
+const seenAround = (peak: Hit, seen: readonly Seen[], search: MomentSearch): readonly Seen[] => {
+  const { video, from, to } = reachOf(peak, search)
+  return seen.filter(({ stretch }) => stretch.video === video && stretch.from <= from && to <= stretch.to)
+}
+
+/** Score that the moment of a peak keeps. */
+const levelOf = (peak: Hit, { backgroundScore }: Pick<MomentSearch, 'backgroundScore'>): number =>
+  backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
 
 /** Where the moment of a peak may lie. */
-type Window = Stretch & {
-  readonly peak: Hit
-  /** Score that the moment keeps. */
-  readonly level: number
-  /** Moments of the same video. */
-  readonly neighbours: readonly Stretch[]
-}
-
-const windowOf = (
-  peak: Hit,
-  others: readonly FoundMoment[],
-  { backgroundScore, filter }: Pick<MomentSearch, 'backgroundScore' | 'filter'>,
-): Window => ({
-  peak,
-  video: peak.video,
-  from: Math.max(peak.t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY),
-  to: Math.min(peak.until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY),
-  level: backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore),
-  neighbours: others.flatMap(placesOf).filter(({ video }) => video === peak.video),
+const reachOf = ({ video, t, until }: Hit, { filter }: Pick<MomentSearch, 'filter'>): Stretch => ({
+  video,
+  from: Math.max(t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY),
+  to: Math.min(until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY),
 })
 
-/** All points of some windows that keep the level, and the others of the same frames where these are few. */
-const pointsAround = async (
-  windows: readonly Window[],
-  { store, vector, signal }: MomentSearch,
-): Promise<readonly Sighting[]> => {
-  const within = windows.map(({ video, from, to }) => ({ video, from, to }))
-  const leastLevel = Math.min(...windows.map(({ level }) => level))
-  for (let each = firstPoints; ; each *= 4) {
-    const limit = each * windows.length
-    const points = await store.sightings(vector, { limit, filter: { within }, signal })
-    if (points.length < limit || scoreOf(points.at(-1)!) < leastLevel || each >= mostPoints) return points
+/** Stretches that meet as one. */
+const merged = (stretches: readonly Stretch[]): readonly Stretch[] => {
+  const sorted = stretches.toSorted((a, b) => (a.video < b.video ? -1 : a.video > b.video ? 1 : a.from - b.from))
+  const together: Stretch[] = []
+  for (const stretch of sorted) {
+    const last = together.at(-1)
+    if (last?.video === stretch.video && stretch.from <= last.to)
+      together[together.length - 1] = { ...last, to: Math.max(last.to, stretch.to) }
+    else together.push(stretch)
   }
+  return together
 }
 
-const grow = (window: Window, sightings: readonly Sighting[], search: MomentSearch): FoundMoment => {
-  const { peak, video, level, neighbours } = window
-  const points = sightings.filter((point) => overlaps(window, point) && !neighbours.some((one) => overlaps(one, point)))
+/** The moment of a peak; it ends where another one begins. */
+const grow = (peak: Hit, others: readonly FoundMoment[], seen: readonly Seen[], search: MomentSearch): FoundMoment => {
+  const { video } = peak
+  const level = levelOf(peak, search)
+  const within = reachOf(peak, search)
+  const neighbours = others.flatMap(placesOf).filter((place) => place.video === video)
+  const points = seenAround(peak, seen, search)
+    .at(-1)!
+    .points.filter((point) => overlaps(within, point) && !neighbours.some((one) => overlaps(one, point)))
   const high = points.filter((point) => scoreOf(point) >= level)
   const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
-    .filter((at) => at >= window.from && at <= window.to)
+    .filter((at) => at >= within.from && at <= within.to)
     .sort((a, b) => a - b)
   const isHigh = (at: number): boolean => high.some(({ t, until }) => t <= at && at <= until)
   const start = Math.max(...neighbours.map(({ to }) => (to < peak.t ? to : Number.NEGATIVE_INFINITY)))

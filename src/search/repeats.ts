@@ -8,6 +8,9 @@ export type DistinctSearch = Omit<MomentSearch, 'store' | 'known'> & {
   readonly sameFrame: number
 }
 
+/** Share of moments that are looked for beyond those wanted, as some are repeats: a second round takes longer. */
+const expectedRepeats = 0.25
+
 /** Calls of {@link findMoments} at most: the last ones for as many as were repeats. */
 const mostRounds = 3
 
@@ -21,7 +24,7 @@ export const findDistinct = async (search: DistinctSearch): Promise<readonly Fou
   const { n } = search
   const vectors = new Map<string, Float32Array>()
   let found: readonly FoundMoment[] = []
-  for (let wanted = n, round = 1; ; round++) {
+  for (let wanted = Math.ceil(n * (1 + expectedRepeats)), round = 1; ; round++) {
     found = await findMoments({ ...search, n: wanted, known: found })
     const groups = await groupsOf(found, vectors, search)
     const missing = n - groups.length

@@ -50,5 +50,5 @@ test('what shows the same as a better moment of its video is named with it, and 
 test('where there is nothing else, repeats are moments of their own, the best ones first', async () => {
   expect(await find(5, places)).toEqual([['a 0', 200], ['a 100'], ['b 0'], ['a 300'], ['a 400']])
   expect(await find(9, places)).toEqual([['a 0'], ['a 100'], ['a 200'], ['b 0'], ['a 300'], ['a 400']])
-  expect(await find(1, places)).toEqual([['a 0']])
+  expect(await find(1, places)).toEqual([['a 0', 100]])
 })
