@@ -33,5 +33,6 @@ const notes = [
   'Whole processes, from start to end; peak MB is what each and all under it held at one moment.',
   ...(missing ? [missing] : []),
 ]
-const title = `Videos looked through: video seconds a second, medians of ${rounds} interleaved runs`
+const runs = rounds === 1 ? 'one run of each' : `medians of ${rounds} interleaved runs`
+const title = `Videos looked through: video seconds a second, ${runs}`
 await report({ name: 'ingest', title, results, notes }, json)
