@@ -128,16 +128,17 @@ const overlaps = (stretch: Stretch, { video, t, until }: Pick<Hit, 'video' | 't'
 /** What is known of a stretch: all its points that score so much, and the others of the same frames where these are few. */
 type Seen = { readonly stretch: Stretch; readonly points: readonly Sighting[]; readonly floorScore: number }
 
-/** Asks the store for what is around peaks, where that is not known yet; and then also for what is around those beside them. */
+/** Asks the store for what is around peaks that nothing is known of, and around the hits beside them, as these may be next. */
 const lookAround = async (
   peaks: readonly Hit[],
   beside: readonly Hit[],
   seen: Seen[],
   search: MomentSearch,
 ): Promise<void> => {
-  const isKnown = (peak: Hit) =>
-    seenAround(peak, seen, search).some(({ floorScore }) => floorScore < levelOf(peak, search))
-  const unknown = peaks.filter((peak) => !isKnown(peak))
+  const unknown = peaks.filter((peak) => {
+    const known = seenAround(peak, seen, search)
+    return !known || known.floorScore >= levelOf(peak, search)
+  })
   if (unknown.length === 0) return
   const hits = [...unknown, ...beside]
   const leastLevel = Math.min(...hits.map((hit) => levelOf(hit, search)))
@@ -165,10 +166,12 @@ const pointsIn = async (
   }
 }
 
-/** What was read of where the moment of a peak may lie, the latest last. */
-const seenAround = (peak: Hit, seen: readonly Seen[], search: MomentSearch): readonly Seen[] => {
+/** The most that was read of where the moment of a peak may lie. */
+const seenAround = (peak: Hit, seen: readonly Seen[], search: MomentSearch): Seen | undefined => {
   const { video, from, to } = reachOf(peak, search)
-  return seen.filter(({ stretch }) => stretch.video === video && stretch.from <= from && to <= stretch.to)
+  return seen
+    .filter(({ stretch }) => stretch.video === video && stretch.from <= from && to <= stretch.to)
+    .reduce<Seen | undefined>((most, each) => (most && most.floorScore <= each.floorScore ? most : each), undefined)
 }
 
 /** Score that the moment of a peak keeps. */
@@ -201,9 +204,9 @@ const grow = (peak: Hit, others: readonly FoundMoment[], seen: readonly Seen[], 
   const level = levelOf(peak, search)
   const within = reachOf(peak, search)
   const neighbours = others.flatMap(placesOf).filter((place) => place.video === video)
-  const points = seenAround(peak, seen, search)
-    .at(-1)!
-    .points.filter((point) => overlaps(within, point) && !neighbours.some((one) => overlaps(one, point)))
+  const points = seenAround(peak, seen, search)!.points.filter(
+    (point) => overlaps(within, point) && !neighbours.some((one) => overlaps(one, point)),
+  )
   const high = points.filter((point) => scoreOf(point) >= level)
   const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
     .filter((at) => at >= within.from && at <= within.to)
@@ -232,51 +235,4 @@ export const reach = (times: readonly number[], isHigh: (at: number) => boolean)
     if (low === 0) reached = at
   }
   return reached
-}
-
-/**
- * The filter of the article that this tool began with, for comparison: a hit is accepted when it scores above the
- * threshold and its time differs by more than the gap from the one accepted just before it, whatever the video. The
- * same moment can come up twice when another one scores in between. Of the hits the best 10 · n are looked at.
- *
- * Source: John Robinson, "Video Search Engine Using OpenAI's CLIP".
- *
- * @param hits best first
- */
-export const articleFilter = (
-  hits: readonly Hit[],
-  {
-    n,
-    thresholdScore,
-    gapSeconds,
-  }: { readonly n: number; readonly thresholdScore: number; readonly gapSeconds: number },
-): readonly Hit[] => {
-  const accepted: Hit[] = []
-  for (const hit of hits.slice(0, n * hitsPerMoment)) {
-    const last = accepted.at(-1)
-    const differs = last === undefined || Math.abs(hit.t - last.t) > gapSeconds
-    if (accepted.length < n && scoreOf(hit) > thresholdScore && differs) accepted.push(hit)
-  }
-  return accepted
-}
-
-/** What the article does, with one call of the store. */
-export const findByArticle = async ({
-  store,
-  vector,
-  filter,
-  signal,
-  ...options
-}: Omit<MomentSearch, 'backgroundScore' | 'leastScore'> & {
-  readonly thresholdScore: number
-  readonly gapSeconds: number
-}): Promise<readonly FoundMoment[]> => {
-  const hits = await store.search(vector, { limit: options.n * hitsPerMoment, filter, signal })
-  return articleFilter(hits, options).map((peak) => ({
-    video: peak.video,
-    from: peak.t,
-    to: peak.until,
-    peak,
-    hits: 1,
-  }))
 }
