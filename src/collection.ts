@@ -123,7 +123,7 @@ const modelFor = async (
   const full = await load()
   const held = parseModelId(collection.model)
   expectBelonging({ ...collection, model: held.id }, { model: full.id, dimension: full.dimension })
-  const own = await load(held.precision)
+  const own = held.precision === 'full' ? full : await load(held.precision)
   if (precision === undefined || precision === held.precision) return own
   const wanted = await load(precision)
   await expectMixable(collection.name, wanted, own)
