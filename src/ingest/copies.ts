@@ -1,6 +1,6 @@
 import type { Model } from '../models/model.ts'
 import { sameFrameOf } from '../search/copies.ts'
-import { wholeFrames } from '../search/timeline.ts'
+import { evenly, isFlatAt, sampledEverySeconds, wholeFrames } from '../search/timeline.ts'
 import { dot } from '../store/point.ts'
 import type { CallOptions, SharedStretch, Store, VideoRecord } from '../store/store.ts'
 
@@ -102,8 +102,7 @@ const seenFrames = async (
 ): Promise<readonly Seen[]> => {
   const seen: Seen[] = []
   for await (const { t, until, vector } of wholeFrames(store, record, options)) {
-    const isFlat = record.flat?.some(([from, to]) => t >= from && t <= to)
-    if (!isFlat) seen.push({ t, until, vector })
+    if (!isFlatAt(record, t)) seen.push({ t, until, vector })
   }
   return seen
 }
@@ -117,13 +116,11 @@ const candidates = async (
   { sameFrame, signal }: CopyOptions,
 ): Promise<ReadonlyMap<string, readonly number[]>> => {
   const { video } = record
-  const count = Math.min(probes, frames.length)
-  const asked = Array.from({ length: count }, (_, i) => frames[Math.floor(((i + 0.5) * frames.length) / count)]!)
   const votes = new Map<string, Map<number, number>>()
   const isNoted = (other: string): boolean =>
     known.get(other)?.copies?.some((stretch) => stretch.video === video) ?? false
   const outside = [{ video, from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }]
-  for (const { t, vector } of asked) {
+  for (const { t, vector } of evenly(frames, probes)) {
     const hits = await store.search(vector, { limit: hitsPerProbe, filter: { patch: 0, outside }, signal })
     for (const hit of hits) {
       const other = known.get(hit.video)
@@ -146,8 +143,8 @@ const mostVoted = (votes: ReadonlyMap<number, number>): readonly number[] => {
 }
 
 /** One entry for each time at which a frame was sampled. */
-const sampled = (frames: readonly Seen[], { durationSeconds = 0, frames: count }: VideoRecord): readonly Seen[] => {
-  const step = durationSeconds / Math.max(1, count)
+const sampled = (frames: readonly Seen[], record: VideoRecord): readonly Seen[] => {
+  const step = sampledEverySeconds(record)
   return frames.flatMap(({ t, until, vector }) => {
     const times = step > 0 ? 1 + Math.round((until - t) / step) : 1
     return Array.from({ length: times }, (_, i) => ({ t: t + i * step, until: t + i * step, vector }))

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts'
 import { dot } from '../store/point.ts'
 import type { CallOptions, Point, Store, VideoRecord } from '../store/store.ts'
 import { mapDefaults } from './options.ts'
+import { evenly, isFlatAt, sampledEverySeconds } from './timeline.ts'
 import { matchVideos, type VideoFilter } from './videos.ts'
 
 export type MapOptions = VideoFilter &
@@ -69,17 +70,15 @@ export const mapOf = async (
   }
 }
 
-const evenly = <T>(all: readonly T[], most: number): readonly T[] =>
-  all.length <= most ? all : Array.from({ length: most }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / most)]!)
-
 /** Whole frames from the middles of equal parts of a video. */
 const framesOf = async (
   store: Pick<Store, 'scan'>,
-  { video, durationSeconds = 0, frames, flat = [] }: VideoRecord,
+  record: VideoRecord,
   most: number,
   options: CallOptions,
 ): Promise<readonly Point[]> => {
-  const step = durationSeconds / Math.max(1, frames)
+  const { video, durationSeconds = 0, frames } = record
+  const step = sampledEverySeconds(record)
   const count = Math.min(most, frames)
   const found: Point[] = []
   for (let i = 0; i < count; i++) {
@@ -90,7 +89,7 @@ const framesOf = async (
     for await (const point of store.scan(filter, options)) {
       if (nearest === undefined || isBetter(point, nearest, middle)) nearest = point
     }
-    if (nearest && !flat.some(([from, to]) => from <= nearest.t && nearest.t <= to)) found.push(nearest)
+    if (nearest && !isFlatAt(record, nearest.t)) found.push(nearest)
   }
   return found
 }

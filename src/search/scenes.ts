@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { dot } from '../store/point.ts'
 import type { CallOptions, Point, Store, VideoRecord } from '../store/store.ts'
-import { videoNamed, wholeFrames } from './timeline.ts'
+import { isFlatAt, sampledEverySeconds, videoNamed, wholeFrames } from './timeline.ts'
 
 /** A stretch of a video between two changes of what is seen. Times in seconds from the start of the file. */
 export type Scene = {
@@ -74,13 +74,10 @@ export const scenes = async (
 /** A frame as it was sampled, the first of a span or one that looked the same. */
 type Sampled = Pick<Point, 't' | 'vector'> & { readonly isFirst: boolean; readonly isFlat: boolean }
 
-const sampledFrames = (
-  spans: readonly Point[],
-  { durationSeconds = 0, frames, flat = [] }: VideoRecord,
-): readonly Sampled[] => {
-  const step = durationSeconds / Math.max(1, frames)
+const sampledFrames = (spans: readonly Point[], record: VideoRecord): readonly Sampled[] => {
+  const step = sampledEverySeconds(record)
   return spans.flatMap(({ t, until, vector }) => {
-    const isFlat = flat.some(([from, to]) => from <= t && t <= to)
+    const isFlat = isFlatAt(record, t)
     const count = step > 0 ? 1 + Math.round((until - t) / step) : 1
     const apart = (until - t) / Math.max(1, count - 1)
     return Array.from({ length: count }, (_, i) => ({ t: t + i * apart, vector, isFirst: i === 0, isFlat }))

@@ -55,6 +55,18 @@ export const windowsOf = ({ durationSeconds = 0 }: VideoRecord): readonly Window
   return starts.map((from, i) => ({ from: i === 0 ? -longestSeconds : from, to: starts[i + 1] ?? longestSeconds }))
 }
 
+/** Seconds between the sampled frames of a video, on average; 0 if its duration is unknown. */
+export const sampledEverySeconds = ({ durationSeconds = 0, frames }: VideoRecord): number =>
+  durationSeconds / Math.max(1, frames)
+
+/** Whether a video shows one colour at a time in seconds. */
+export const isFlatAt = ({ flat = [] }: VideoRecord, t: number): boolean =>
+  flat.some(([from, to]) => from <= t && t <= to)
+
+/** At most so many of a list, from the middles of equal parts of it. */
+export const evenly = <T>(all: readonly T[], most: number): readonly T[] =>
+  all.length <= most ? all : Array.from({ length: most }, (_, i) => all[Math.floor(((i + 0.5) * all.length) / most)]!)
+
 /** The whole frames of a video, in the order of time, each from `t` to `until`. None if its grid has no whole frames. */
 export async function* wholeFrames(
   store: Pick<Store, 'scan'>,

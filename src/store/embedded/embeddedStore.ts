@@ -13,6 +13,7 @@ import {
   expectBelonging,
   type OpenStore,
   type RecordChange,
+  type SearchOptions,
   type Store,
   schemaVersion,
   type VideoRecord,
@@ -26,6 +27,7 @@ import {
   pointIdsOf,
   pointKey,
   recordFrom,
+  type Searched,
   scan,
   sightings,
   timesOf,
@@ -123,6 +125,13 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       await tidy(table, folder, upkeep)
     }
   }
+  const searchBy =
+    <Found>(find: (searched: Searched, vector: Float32Array, options: SearchOptions) => Promise<Found>) =>
+    (vector: Float32Array, options: SearchOptions): Promise<Found> =>
+      read(async ({ points, ways }) => {
+        checkVector(vector, collection.dimension, 'Query')
+        return find({ table: points, index: await ways.nextIndex() }, vector, options)
+      }, options)
   const changeRecord = async (videos: Table, video: string, change: RecordChange) => {
     const record = change(await readRecord(videos, video))
     if (record) await put(videos, 'videos', videoKey, (await import('./rows.ts')).videoRows(record))
@@ -139,16 +148,8 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
       const rows = pointRows(batch, collection.dimension)
       await write(({ points }) => put(points, 'points', pointKey, rows), options)
     },
-    search: (vector, options) =>
-      read(async ({ points, ways }) => {
-        checkVector(vector, collection.dimension, 'Query')
-        return nearest({ table: points, index: await ways.nextIndex() }, vector, options)
-      }, options),
-    sightings: (vector, options) =>
-      read(async ({ points, ways }) => {
-        checkVector(vector, collection.dimension, 'Query')
-        return sightings({ table: points, index: await ways.nextIndex() }, vector, options)
-      }, options),
+    search: searchBy(nearest),
+    sightings: searchBy(sightings),
     warmUp: () => read(({ ways }) => ways.warmUp()),
     pointIds: (video, options) => read(({ points }) => pointIdsOf(points, video), options),
     scan: async function* (filter, { signal } = {}) {

@@ -36,7 +36,7 @@ const searchedCells = 1_000_000
 const mostTies = 4096
 
 /** The table of the points, and what its index measures if the search is to go through it. */
-type Searched = { readonly table: Table; readonly index: Metric | undefined }
+export type Searched = { readonly table: Table; readonly index: Metric | undefined }
 
 /** The points nearest to a unit vector, best first, equals by id. */
 export const nearest = async (

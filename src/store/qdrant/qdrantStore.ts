@@ -1,4 +1,4 @@
-import { checkPoints, checkVector } from '../point.ts'
+import { checkPoints } from '../point.ts'
 import { beingRemoved, type CallOptions, type OpenStore, type Store } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo, collectionOf } from './collections.ts'
@@ -29,7 +29,7 @@ export const openQdrantStore = async (
   const collection = collectionOf(options.collection, meta)
   const { dimension } = collection
   const name = meta.contents ?? collection.name
-  const { isExact, search, sightings } = searcher(qdrant, name)
+  const { isExact, search, sightings } = searcher(qdrant, name, dimension)
   const calls = pointCalls(qdrant, name)
   return {
     collection,
@@ -38,14 +38,8 @@ export const openQdrantStore = async (
       checkPoints(points, dimension)
       await writePoints(qdrant, name, points, { signal })
     },
-    search: async (vector, options) => {
-      checkVector(vector, dimension, 'Query')
-      return search(vector, options)
-    },
-    sightings: async (vector, options) => {
-      checkVector(vector, dimension, 'Query')
-      return sightings(vector, options)
-    },
+    search,
+    sightings,
     ...calls,
     record: (video, { signal } = {}) => readRecord(qdrant, name, video, { signal }),
     changeRecord: (video, change, { signal } = {}) => changeRecord(qdrant, name, video, change, { signal }),

@@ -1,3 +1,4 @@
+import { checkVector } from '../point.ts'
 import type { CallOptions, Hit, SearchOptions, Store } from '../store.ts'
 import type { Qdrant, Schemas } from './client.ts'
 import { collectionInfo } from './collections.ts'
@@ -38,7 +39,8 @@ export type Searcher = Pick<Store, 'search' | 'sightings'> & {
   isExact(options: CallOptions): Promise<boolean>
 }
 
-export const searcher = (qdrant: Qdrant, name: string): Searcher => {
+/** @param dimension of the collection's vectors */
+export const searcher = (qdrant: Qdrant, name: string, dimension: number): Searcher => {
   let known = { exact: true, untilMs: 0 }
   const isExact = async (options: CallOptions): Promise<boolean> => {
     if (performance.now() < known.untilMs) return known.exact
@@ -48,6 +50,7 @@ export const searcher = (qdrant: Qdrant, name: string): Searcher => {
   }
   /** What is asked for so many points; `undefined`: nothing can match. */
   const requestFor = async (vector: Float32Array, { limit, filter = {}, exact, signal }: SearchOptions) => {
+    checkVector(vector, dimension, 'Query')
     if (limit < 1 || filter.videos?.length === 0 || filter.within?.length === 0) return undefined
     const request = { query: numbersOf(vector), filter: conditionsOf(filter) }
     const isExactNow = exact || (await isExact({ signal }))
