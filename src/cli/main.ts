@@ -4,9 +4,10 @@
 // out of them as well would save a third of that, and cost each scan of 100,000 points 130 ms (docs/scale.md).
 import { startEncoderEarly } from '../index.ts'
 
-// A search waits longest for its encoder, which loads on another core while this one reads what was asked for. So the
+// These wait longest for their encoder, which loads on another core while this one reads what was asked for. So the
 // parser is imported afterwards.
-const [, , command, ...words] = process.argv
-if (command === 'search' && !words.includes('--help')) void startEncoderEarly()
+const waiting = ['search', 'doctor']
+const [, , command = '', ...words] = process.argv
+if (waiting.includes(command) && !words.includes('--help')) void startEncoderEarly()
 const { runProgram } = await import('./program.ts')
 await runProgram(process.argv)

@@ -64,8 +64,17 @@ export type Failure = {
   readonly message: string
 }
 
-/** A notice is for the user, and answers nothing. */
-export type FromWorker = ({ readonly id: number } & (Answer | Failure)) | { readonly notice: string }
+/** Only the first answers a task; a notice is for the user. */
+export type FromWorker =
+  | ({ readonly id: number } & (Answer | Failure))
+  | { readonly notice: string }
+  /** It loads its image tower on the CPU, with weights that others can share: they need not wait until that is done. */
+  | { readonly sharesWeights: true }
+
+export type ChannelListeners = {
+  readonly onNotice?: (notice: string) => void
+  readonly onSharesWeights?: () => void
+}
 
 /** The settings come first. */
 export type ToWorker = WorkerSettings | (Task & { readonly id: number }) | typeof closeMessage
@@ -88,7 +97,7 @@ type Running = { readonly worker: Worker; readonly calls: Map<number, Call>; rea
  * Starts a worker at the first task. It keeps the process alive only while it has something to do. One that crashed, for
  * lack of memory for instance, takes its calls with it and is replaced at the next task.
  */
-export const openChannel = (settings: WorkerSettings, onNotice?: (notice: string) => void): Channel => {
+export const openChannel = (settings: WorkerSettings, listeners: ChannelListeners = {}): Channel => {
   let running: Running | undefined
   let closed: { readonly reason: unknown } | undefined
   let nextId = 0
@@ -97,7 +106,7 @@ export const openChannel = (settings: WorkerSettings, onNotice?: (notice: string
       new Promise((resolve, reject) => {
         if (closed) return reject(closed.reason)
         running ??= start(settings, {
-          onNotice,
+          ...listeners,
           onEnd: () => {
             running = undefined
           },
@@ -119,9 +128,9 @@ export const openChannel = (settings: WorkerSettings, onNotice?: (notice: string
   }
 }
 
-type Listeners = { readonly onNotice?: (notice: string) => void; readonly onEnd: () => void }
+type Listeners = ChannelListeners & { readonly onEnd: () => void }
 
-const start = (settings: WorkerSettings, { onNotice, onEnd }: Listeners): Running => {
+const start = (settings: WorkerSettings, { onNotice, onSharesWeights, onEnd }: Listeners): Running => {
   const worker = takeSpare() ?? spawn()
   worker.postMessage(settings satisfies ToWorker)
   const calls = new Map<number, Call>()
@@ -131,6 +140,7 @@ const start = (settings: WorkerSettings, { onNotice, onEnd }: Listeners): Runnin
   }
   worker.on('message', (from: FromWorker) => {
     if ('notice' in from) return onNotice?.(from.notice)
+    if ('sharesWeights' in from) return onSharesWeights?.()
     const { id, ...message } = from
     const call = calls.get(id)
     calls.delete(id)

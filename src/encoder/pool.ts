@@ -44,8 +44,8 @@ export const inFlight = 2
 type Session = { readonly channel: Channel; running: number }
 
 /**
- * The first session finds out what the model runs on; the others come when that is known to be the CPU. (The runtime has
- * no way to run one session in several threads of Node.)
+ * The first session finds out what the model runs on; as soon as that is known to be the CPU, the others load beside it.
+ * (The runtime has no way to run one session in several threads of Node.)
  */
 export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings): Pool => {
   let threads = imageThreads(true)
@@ -55,14 +55,14 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
   const sessions: Session[] = []
   let placement: Placement | undefined
   let loading: Promise<void> | undefined
+  let others: Promise<unknown> | undefined
   let closing: Promise<unknown> | undefined
 
-  const add = (): Session => {
-    const session = { channel: openChannel(settings, onNotice), running: 0 }
+  const add = (channel: Channel): Session => {
+    const session = { channel, running: 0 }
     sessions.push(session)
     return session
   }
-  const first = add()
   const pictures = (session: Session, count: number, pixels: SharedArrayBuffer): Promise<Answer> =>
     run(session, { kind: 'pictures', count, pixels, threads: threads[sessions.indexOf(session)] ?? 1 })
   const loadIn = (session: Session): Promise<Answer> => pictures(session, 0, new SharedArrayBuffer(0))
@@ -81,10 +81,19 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
       threads = imageThreads(false)
       await loadIn(first)
     }
-    while (sessions.length < threads.length && !closing) add()
-    // What the first one could load, the others can but for lack of memory: then there are fewer.
-    await Promise.all(sessions.slice(1).map((session) => loadIn(session).catch(() => drop(session))))
+    await addOthers()
   }
+  const addOthers = (): Promise<unknown> => {
+    others ??= Promise.all(threads.slice(1).map(addOther))
+    return others
+  }
+  const addOther = async (): Promise<void> => {
+    if (closing) return
+    const session = add(openChannel({ ...settings, device: 'cpu' }, { onNotice }))
+    // What the first one can load, the others can but for lack of memory: then there are fewer.
+    await loadIn(session).catch(() => drop(session))
+  }
+  const first = add(openChannel(settings, { onNotice, onSharesWeights: addOthers }))
   const drop = async (session: Session): Promise<void> => {
     sessions.splice(sessions.indexOf(session), 1)
     await session.channel.close(undefined)

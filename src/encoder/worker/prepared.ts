@@ -36,6 +36,8 @@ export type Preparation = {
   readonly mostBytes?: number
   /** Called when a graph is about to be prepared, which takes seconds, and when it cannot be: what to tell the user. */
   readonly onNotice?: (notice: string) => void
+  /** Called when a tower is about to be opened from its prepared graph. */
+  readonly onPrepared?: () => void
   /** Runs what waits for another process, and may be given up at the end of this one. */
   readonly waiting?: <T>(work: () => Promise<T>) => Promise<T>
   /** Ends a preparation, and what waits for it. */
@@ -58,12 +60,15 @@ const defaultMostBytes = 6e9
 /** Opens a tower from its prepared graph, which is made first where there is none; from the graph itself if that fails. */
 export const openPrepared = async <Run>(wanted: OpenPrepared<Run>, preparation: Preparation): Promise<Tower<Run>> => {
   const { settings, open } = wanted
-  const { onNotice, signal } = preparation
+  const { onNotice, onPrepared, signal } = preparation
   const file = fileOf(wanted)
   let failure: unknown
   try {
     const prepared = await prepareOnce(wanted, preparation)
-    if (prepared) return await openEntry(wanted, prepared)
+    if (prepared) {
+      onPrepared?.()
+      return await openEntry(wanted, prepared)
+    }
   } catch (error) {
     signal?.throwIfAborted()
     failure = error

@@ -34,9 +34,11 @@ const [{ isOutOfMemory, openImageTower }, { DeviceFailure }, { openTextTower, pr
   () => Promise.all([import('./imageTower.ts'), import('./onDevice.ts'), import('./textTower.ts')]),
 )
 
+const say = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+
 const ending = new AbortController()
 
-const preparation = (): Preparation | undefined => {
+const preparation = (onPrepared?: () => void): Preparation | undefined => {
   const { preparedFolder } = settings
   return preparedFolder === undefined
     ? undefined
@@ -44,7 +46,8 @@ const preparation = (): Preparation | undefined => {
         folder: preparedFolder,
         waiting: (work) => outsideGate(gate, work),
         signal: ending.signal,
-        onNotice: (notice) => port.postMessage({ notice } satisfies FromWorker),
+        onNotice: (notice) => say({ notice }),
+        onPrepared,
       }
 }
 
@@ -72,7 +75,7 @@ const imageTower = async (threads: number | undefined): Promise<Placed<RunPictur
  */
 const openImage = async (threads: number | undefined): Promise<Placed<RunPictures>> => {
   const { model, device, textThreads } = settings
-  const shared = { device, preparation: preparation() }
+  const shared = { device, preparation: preparation(() => say({ sharesWeights: true })) }
   await prepareTextTower(model.text, { ...shared, threads: textThreads }).catch(() => {})
   return openImageTower(model.image, { ...shared, threads })
 }
@@ -131,6 +134,6 @@ port.on('message', (message: ToWorker) => {
     if (message === closeMessage) return throughGate(gate, close)
     const { id, ...task } = message
     const reply = await throughGate(gate, () => answer(task))
-    port.postMessage({ id, ...reply }, 'data' in reply ? [reply.data.buffer] : [])
+    say({ id, ...reply }, 'data' in reply ? [reply.data.buffer] : [])
   })
 })
