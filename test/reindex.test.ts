@@ -3,25 +3,14 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type IngestEvent, ModelMismatchError, type Reindexed, reindex, type VideoRecord } from '../src/index.ts'
 import { draftName } from '../src/reindex.ts'
-import { makeClip, open, run, temporaryFolder } from './ingest/indexing.ts'
+import { makeClip, open, run, temporaryFolder, tiny } from './ingest/indexing.ts'
 import { startStandIn } from './store/stand-in/server.ts'
 
 let folder: string
 let clips: string
 let store: string
-/** The starter model under another id: a model of its own, as far as a collection can tell. */
+/** The tiny model under another id: a model of its own, as far as a collection can tell. */
 let mine: string
-
-beforeEach(async () => {
-  folder = await temporaryFolder()
-  ;[clips, store, mine] = [join(folder, 'clips'), join(folder, 'store'), join(folder, 'mine')]
-  await cp(join(import.meta.dirname, '../models/starter'), mine, { recursive: true })
-  const description = JSON.parse(await readFile(join(mine, 'model.json'), 'utf8'))
-  await writeFile(join(mine, 'model.json'), JSON.stringify({ ...description, id: 'mine@1', name: 'mine' }))
-  await mkdir(clips)
-  await makeClip(join(clips, 'a.mp4'), 'testsrc', 3)
-  await makeClip(join(clips, 'b.mp4'), 'smptebars', 2)
-})
 
 type Followed = Reindexed & { readonly events: readonly IngestEvent[] }
 
@@ -35,7 +24,7 @@ const follow = async (options: Partial<Parameters<typeof reindex>[0]> = {}): Pro
   }
 }
 
-/** Indexes with the starter model and gives the records. */
+/** Indexes with the tiny model and gives the records. */
 const indexed = async (where = store): Promise<readonly VideoRecord[]> => {
   const index = await open(where)
   await run(index, [join(clips, 'a.mp4')])
@@ -46,10 +35,21 @@ const indexed = async (where = store): Promise<readonly VideoRecord[]> => {
 const openWith = (model: string, where = store) => open(where, { model })
 
 describe('reindex', () => {
+  beforeEach(async () => {
+    folder = await temporaryFolder()
+    ;[clips, store, mine] = [join(folder, 'clips'), join(folder, 'store'), join(folder, 'mine')]
+    await cp(tiny, mine, { recursive: true })
+    const description = JSON.parse(await readFile(join(mine, 'model.json'), 'utf8'))
+    await writeFile(join(mine, 'model.json'), JSON.stringify({ ...description, id: 'mine@1', name: 'mine' }))
+    await mkdir(clips)
+    await makeClip(join(clips, 'a.mp4'), 'testsrc', 3)
+    await makeClip(join(clips, 'b.mp4'), 'smptebars', 2)
+  })
+
   it('moves a collection to another model, each video with the settings that it had', async () => {
     const before = await indexed()
     const { events: _, ...done } = await follow()
-    expect(done).toMatchObject({ collection: 'vidgrep', before: 'starter-1', model: 'mine@1', switched: true })
+    expect(done).toMatchObject({ collection: 'vidgrep', before: 'tiny-1', model: 'mine@1', switched: true })
     expect(done).toMatchObject({ vanished: [], worse: [], totals: { videos: 2, complete: 2 } })
     const after = await openWith(mine)
     const facts = ({ video, files, status, settings, frames, points }: VideoRecord) => ({
@@ -60,7 +60,7 @@ describe('reindex', () => {
     expect(records.every(({ model }) => model === 'mine@1')).toBe(true)
     expect((await after.search('a test picture', { threshold: -100 })).moments.length).toBeGreaterThan(0)
     expect((await run(after, [join(clips, 'a.mp4')])).totals.encoded).toBe(0)
-    await expect(openWith('starter')).rejects.toBeInstanceOf(ModelMismatchError)
+    await expect(openWith(tiny)).rejects.toBeInstanceOf(ModelMismatchError)
   })
 
   it('does so on a Qdrant server', async () => {
@@ -76,7 +76,7 @@ describe('reindex', () => {
   it('goes on where it was broken off, and keeps the old model in force until then', async () => {
     await indexed()
     for await (const event of reindex({ store, model: mine })) if (event.type === 'video') break
-    const old = await openWith('starter')
+    const old = await openWith(tiny)
     expect(await old.videos()).toHaveLength(2)
     expect((await old.search('a test picture', { threshold: -100 })).moments.length).toBeGreaterThan(0)
     const { totals, switched } = await follow()
@@ -87,14 +87,14 @@ describe('reindex', () => {
   it('brings back nothing that was removed while it was broken off', async () => {
     await indexed()
     for await (const event of reindex({ store, model: mine })) if (event.type === 'video') break
-    await (await openWith('starter')).remove(['a.mp4'])
+    await (await openWith(tiny)).remove(['a.mp4'])
     await follow()
     expect((await (await openWith(mine)).videos()).map(({ files }) => files[0]!.path)).toEqual([join(clips, 'b.mp4')])
   })
 
   it('takes along what another process indexes meanwhile', async () => {
     await indexed()
-    const other = await openWith('starter')
+    const other = await openWith(tiny)
     await makeClip(join(clips, 'c.mp4'), 'rgbtestsrc', 1)
     let added = false
     for await (const event of reindex({ store, model: mine })) {
@@ -112,7 +112,7 @@ describe('reindex', () => {
     expect(kept.switched).toBe(false)
     expect(kept.vanished).toEqual([join(clips, 'a.mp4')])
     expect([...kept.worse].sort()).toEqual([join(clips, 'a.mp4'), join(clips, 'b.mp4')])
-    expect(await (await openWith('starter')).videos()).toHaveLength(2)
+    expect(await (await openWith(tiny)).videos()).toHaveLength(2)
     const forced = await follow({ force: true })
     expect(forced).toMatchObject({ switched: true, worse: kept.worse })
     expect((await (await openWith(mine)).videos()).map(({ status }) => status)).toEqual(['failed'])
@@ -128,7 +128,7 @@ describe('reindex', () => {
 
   it('has nothing to do for the model that is there', async () => {
     await indexed()
-    expect(await follow({ model: 'starter' })).toMatchObject({ switched: true, totals: undefined, events: [] })
+    expect(await follow({ model: tiny })).toMatchObject({ switched: true, totals: undefined, events: [] })
   })
 })
 

@@ -8,7 +8,7 @@ it('search -i answers line after line, opens moments by their number and goes on
   const home = await temporaryFolder()
   const store = join(home, 'store')
   const clip = await makeClip(join(home, 'a clip.mp4'), 'testsrc', 2)
-  await run(await open(store), [clip], { detail: 'whole' })
+  await run(await open(store, { model: 'starter' }), [clip], { detail: 'whole' })
   const player = join(home, 'mpv')
   await writeFile(
     player,

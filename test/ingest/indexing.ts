@@ -15,6 +15,12 @@ import { ffmpegVersions } from '../../src/video/ffmpeg.ts'
 
 export const clip = (name: string): string => fileURLToPath(new URL(`../clips/${name}`, import.meta.url))
 
+/**
+ * A model of a few kilobytes, which tells pictures apart and knows nothing: what is stored, when and where, is the same as
+ * with any other, in a fiftieth of the time.
+ */
+export const tiny = fileURLToPath(new URL('../reference/graphs', import.meta.url))
+
 const folders: string[] = []
 const opened: Index[] = []
 
@@ -25,15 +31,16 @@ export const temporaryFolder = async (): Promise<string> => {
   return folder
 }
 
+/** With the {@link tiny} model, unless another one is named: `starter` where it matters what is seen. */
 export const open = async (store: string, options: Parameters<typeof openIndex>[0] = {}): Promise<Index> => {
-  const index = await openIndex({ store, model: 'starter', ...options })
+  const index = await openIndex({ store, model: tiny, ...options })
   opened.push(index)
   return index
 }
 
 /** With a collection that is there and holds nothing: what another process writes can be seen from the start. */
 export const openEmpty = async (folder: string): Promise<Index> => {
-  const { id, dimension } = await loadModel('starter')
+  const { id, dimension } = await loadModel(tiny)
   const store = await openEmbeddedStore(folder, { collection: defaultCollection, create: { model: id, dimension } })
   await store.close()
   return open(folder)

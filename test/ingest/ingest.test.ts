@@ -17,22 +17,6 @@ import { ffmpegVersions } from '../../src/video/ffmpeg.ts'
 import { clip, contents, copyClip, makeClip, open, pointsOf, run, temporaryFolder } from './indexing.ts'
 
 describe('ingest', () => {
-  it('finds in the carried clips what is to be seen in them', async () => {
-    const index = await open(await temporaryFolder())
-    const { totals } = await run(index, [clip('')])
-    expect(totals).toMatchObject({ videos: 5, complete: 5, partial: 0, failed: 0, skipped: 1 })
-    const best = async (query: string, options = {}) => (await index.search(query, { n: 1, ...options })).moments[0]
-    const cat = await best("a cat's face")
-    expect(cat?.path).toBe(clip('photos.mp4'))
-    expect(cat?.t).toBeGreaterThanOrEqual(8)
-    expect(cat?.t).toBeLessThan(12)
-    expect(await best('a cyclist with a helmet')).toMatchObject({ path: clip('street.mp4') })
-    expect(await best('a green meadow with a burrow')).toMatchObject({ path: clip('bunny.mp4') })
-    // It takes up a small part of the picture.
-    await run(index, [clip('photos.mp4')], { detail: 'high' })
-    expect((await best('a rocket on the launch pad', { paths: [clip('photos.mp4')] }))?.t).toBeGreaterThanOrEqual(12)
-  })
-
   it('encodes nothing the second time and says so', async () => {
     const folder = await temporaryFolder()
     const index = await open(folder)
@@ -56,8 +40,8 @@ describe('ingest', () => {
 
   it('indexes again when the settings differ, and leaves nothing of the old points', async () => {
     const index = await open(await temporaryFolder())
-    await runWhole(index, [clip('bunny.mp4')])
-    const { totals } = await runWhole(index, [clip('bunny.mp4')], { everySeconds: 2 })
+    await runWhole(index, [clip('bunny.mp4')], { tolerance: 0 })
+    const { totals } = await runWhole(index, [clip('bunny.mp4')], { tolerance: 0, everySeconds: 2 })
     expect(totals.encoded).toBe(totals.frames)
     expect(await index.store!.countPoints()).toBe(totals.frames)
   })
@@ -346,7 +330,7 @@ describe('bad input', () => {
 })
 
 describe('interruption', () => {
-  it('ends on a signal, keeps what is durable and goes on from there', { timeout: 180_000 }, async () => {
+  it('ends on a signal, keeps what is durable and goes on from there', async () => {
     const clips = [clip('photos.mp4'), clip('street.mp4')]
     const options = { tolerance: 0, everySeconds: 0.5 }
     const index = await open(await temporaryFolder())

@@ -10,7 +10,7 @@ import { clip, contents, open, run, temporaryFolder } from './indexing.ts'
 
 test('a run leaves what each caption reaches at best, and the mean of what is stored, in each record', async () => {
   const folder = await temporaryFolder()
-  const index = await open(join(folder, 'store'))
+  const index = await open(join(folder, 'store'), { model: 'starter' })
   const known: boolean[] = []
   for await (const event of index.ingest([clip('bunny.mp4')], { everySeconds: 3, detail: 'whole' })) {
     if (event.type === 'video') known.push((await index.videos())[0]!.profile !== undefined)
@@ -56,7 +56,7 @@ test('quantised numbers are off by half a step at most', () => {
 })
 
 test('the vectors that the starter model brings along are those that it makes', async () => {
-  const index = await open(join(await temporaryFolder(), 'store'))
+  const index = await open(join(await temporaryFolder(), 'store'), { model: 'starter' })
   const encoder = await openEncoder(index.model)
   const text = await readFile(new URL('../../models/captions.txt', import.meta.url), 'utf8')
   const captions = text.trim().split('\n')

@@ -6,10 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Index } from '../../src/index.ts'
 import { type Started, start } from '../cli/program.ts'
 import { askServer } from '../store/qdrant-place.ts'
-import { contents, makeClip, open, pointsOf, run, temporaryFolder } from './indexing.ts'
+import { contents, makeClip, open, pointsOf, run, temporaryFolder, tiny } from './indexing.ts'
 
 const { QDRANT_URL: url, QDRANT_API_KEY: apiKey } = process.env
-const everySeconds = 0.5
+const [everySeconds, detail] = [0, 'low'] as const
 const collection = () => `processes-${randomBytes(4).toString('hex')}`
 
 /** Where several processes meet: an empty store each time. */
@@ -32,7 +32,7 @@ afterAll(async () => {
   }
 })
 
-/** Moving all over, so that every patch of them is encoded: some seconds of work. */
+/** Moving all over, so that every patch of every frame is encoded: a second of work and more. */
 const sources = [
   'life=ratio=0.2',
   'mandelbrot',
@@ -79,14 +79,15 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vidgrep-processes-'))
   footage = await makeFootage(folder)
   const alone = await open(join(folder, 'alone'))
-  await run(alone, [footage], { everySeconds })
+  await run(alone, [footage], { everySeconds, detail })
   expected = await stateOf(alone)
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const program = ({ store, collection }: Meeting, ...words: string[]): Started => {
-  const place = ['--store', store, '--collection', collection, '--model', 'starter', '--every', `${everySeconds}`]
-  return start(['index', footage, ...place, ...words], apiKey ? { QDRANT_API_KEY: apiKey } : {})
+  const place = ['--store', store, '--collection', collection]
+  const options = ['--model', tiny, '--every', `${everySeconds}`, '--detail', detail]
+  return start(['index', footage, ...place, ...options, ...words], apiKey ? { QDRANT_API_KEY: apiKey } : {})
 }
 
 const codesOf = async (processes: readonly Started[]) =>
@@ -102,7 +103,7 @@ const killMidway = async ({ child, ended }: Started): Promise<void> => {
   expect((await ended).code).toBeNull()
 }
 
-describe.each(Object.keys(places))('several processes at once on %s', { timeout: 180_000 }, (place) => {
+describe.each(Object.keys(places))('several processes at once on %s', (place) => {
   let meeting: Meeting
   beforeEach(async () => {
     meeting = await places[place]!()
