@@ -68,8 +68,8 @@ const figuresOf = async (
   const clips = places.map((place) => clipAt(joined, place))
   const within = (most: number) => (clips.slice(0, most).includes(file) ? 100 : 0)
   const ids = places.map(({ video, t, patch }) => pointId(video, index.model.id, t, patch))
-  const vectors = await index.store!.vectors(ids)
-  const seen = ids.map((id) => vectors.get(id)!)
+  const points = await index.store!.points(ids)
+  const seen = ids.map((id) => points.get(id)!.vector)
   const isDouble = (vector: Float32Array, i: number) =>
     seen.slice(0, i).some((other) => other.reduce((sum, x, at) => sum + x * vector[at]!, 0) >= nearlyEqual)
   return {

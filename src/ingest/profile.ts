@@ -9,8 +9,8 @@ import { quantised, type VideoProfile } from '../store/profile.ts'
 import type { CallOptions, Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 
-/** Vectors held at once: 1.5 MB at 384 dimensions. */
-const vectorsAtOnce = 1000
+/** Points held at once: 1.5 MB of vectors at 384 dimensions. */
+const pointsAtOnce = 1000
 
 /** Gives videos what a search has to know of them beforehand. */
 export type Profiles = {
@@ -88,7 +88,7 @@ const keep = async (file: string, bytes: Uint8Array): Promise<void> => {
  * @returns `undefined` for a video without points
  */
 export const profileOf = async (
-  store: Pick<Store, 'pointIds' | 'vectors'>,
+  store: Pick<Store, 'pointIds' | 'points'>,
   video: string,
   captions: readonly Float32Array[],
   options: CallOptions,
@@ -97,9 +97,9 @@ export const profileOf = async (
   const best = new Float32Array(captions.length).fill(-1)
   const sum = new Float64Array(captions[0]!.length)
   let count = 0
-  for (let at = 0; at < ids.length; at += vectorsAtOnce) {
-    const vectors = await store.vectors(ids.slice(at, at + vectorsAtOnce), options)
-    for (const vector of vectors.values()) {
+  for (let at = 0; at < ids.length; at += pointsAtOnce) {
+    const points = await store.points(ids.slice(at, at + pointsAtOnce), options)
+    for (const { vector } of points.values()) {
       for (const [i, caption] of captions.entries()) best[i] = Math.max(best[i]!, dot(caption, vector))
       for (const [i, x] of vector.entries()) sum[i]! += x
       count++

@@ -1,4 +1,4 @@
-import type { Hit } from '../store/store.ts'
+import type { Hit, Store } from '../store/store.ts'
 import { type FoundMoment, hitsPerMoment, type MomentSearch, scoreOf } from './moments.ts'
 
 /**
@@ -34,7 +34,10 @@ export const findByArticle = async ({
   filter,
   signal,
   ...options
-}: Omit<MomentSearch, 'backgroundScore' | 'leastScore'> & {
+}: Pick<MomentSearch, 'vector' | 'filter' | 'signal'> & {
+  readonly store: Pick<Store, 'search'>
+  /** Most moments wanted. */
+  readonly n: number
   readonly thresholdScore: number
   readonly gapSeconds: number
 }): Promise<readonly FoundMoment[]> => {

@@ -1,5 +1,6 @@
 import type { Model } from '../models/model.ts'
 import type { SharedStretch, Stretch, VideoRecord } from '../store/store.ts'
+import { once } from './records.ts'
 
 /**
  * Cosine from which on two whole frames show the same, for a model of which nobody measured it: rather too few copies than
@@ -31,14 +32,7 @@ export const copiesIn = (records: readonly VideoRecord[]): Copies => {
   return copies
 }
 
-const kept = new WeakMap<readonly VideoRecord[], Copies>()
-
-/** The same, worked out once for the records that a server keeps for some seconds. */
-export const knownCopies = (records: readonly VideoRecord[]): Copies => {
-  const copies = kept.get(records) ?? copiesIn(records)
-  kept.set(records, copies)
-  return copies
-}
+export const knownCopies = once(copiesIn)
 
 /** How far copies' sampled frames may lie beyond a shared stretch, in seconds. */
 const marginSeconds = 1

@@ -8,6 +8,7 @@ import { type SearchOptions, searchDefaults } from './options.ts'
 import type { Query } from './query.ts'
 import { type Prepared, prepare, type Searched, search } from './search.ts'
 import { videoNamed } from './timeline.ts'
+import { hasFilter } from './videos.ts'
 
 /** Why a search does not show a place as a moment of its own, or that it does. */
 export type Verdict = 'shown' | 'in-moment' | 'copy' | 'weak' | 'ranked-lower' | 'filtered' | 'not-sampled'
@@ -63,7 +64,7 @@ export const explain = async (
   const own = found.moments.find(holds)
   const original = own ? undefined : copied(found.moments, { video, t }, scope, options)
   const isFiltered =
-    (scope.paths !== undefined && !scope.paths.has(video)) ||
+    (hasFilter(options) && !scope.paths.has(video)) ||
     t < (options.afterSeconds ?? Number.NEGATIVE_INFINITY) ||
     t > (options.beforeSeconds ?? Number.POSITIVE_INFINITY) ||
     (fit && fit.score < (options.threshold ?? Number.NEGATIVE_INFINITY))

@@ -7,8 +7,10 @@ import { type Standard, spreadOf } from './likelihood.ts'
 import { type FoundMoment, findMoments, scoreOf } from './moments.ts'
 import { type SearchOptions, searchDefaults } from './options.ts'
 import { findPhrases } from './phrases.ts'
+import { recordsByVideo } from './records.ts'
 import { findDistinct } from './repeats.ts'
 import type { EncodedStep, Target } from './resolve.ts'
+import { sampledEverySeconds } from './timeline.ts'
 
 /** A stretch of a video: where to look, and how well it fits. Times are seconds from the start of the file, as players count them. */
 export type Moment = {
@@ -66,8 +68,8 @@ export type MomentPart = {
 
 /** What is searched. */
 export type Scope = {
-  /** The path to show of each video to search; `undefined`: all videos, wherever they lie. */
-  readonly paths: ReadonlyMap<string, string> | undefined
+  /** Where each video to search lies: the path to show. */
+  readonly paths: ReadonlyMap<string, string>
   /** Which videos the store has to search. */
   readonly filter: Pick<PointFilter, 'videos' | 'exceptVideos'>
   readonly records: readonly VideoRecord[]
@@ -112,7 +114,8 @@ export const find = async (
   const isExample = target.kind === 'example'
   const least = Math.max(options.threshold ?? -100, (likely && !isExample && cutoff) || -100)
   const backgroundScore = standard?.background(vector) ?? 0
-  const wanted = { ...common, vector, leastScore: least, backgroundScore, elsewhere: together }
+  const everySeconds = (video: string) => sampledEverySeconds(recordsByVideo(all).get(video)) || 1
+  const wanted = { ...common, vector, leastScore: least, backgroundScore, everySeconds, elsewhere: together }
   const found =
     options.filter === 'article'
       ? await findByArticle({
@@ -122,7 +125,7 @@ export const find = async (
           gapSeconds: options.gapSeconds ?? searchDefaults.gapSeconds,
         })
       : isExample || options.copies
-        ? await findMoments(wanted)
+        ? await findMoments(wanted).best(n)
         : await findDistinct({ ...wanted, sameFrame })
   // With all left out, what there is at best is still worth knowing.
   const best = found[0]?.peak ?? (await store.search(vector, { limit: 1, filter, signal }))[0]
@@ -161,10 +164,10 @@ const judgedByExample = async (
   store: Store,
   isLikely: (score: number) => boolean,
 ): Promise<readonly Judged[]> => {
-  const vectors = await store.vectors(found.map(({ peak }) => peak.id))
+  const points = await store.points(found.map(({ peak }) => peak.id))
   return found.map((moment) => {
-    const seen = vectors.get(moment.peak.id)
-    const score = (vector: Float32Array) => (seen ? 100 * dot(vector, seen) : 0)
+    const seen = points.get(moment.peak.id)
+    const score = (vector: Float32Array) => (seen ? 100 * dot(vector, seen.vector) : 0)
     const isAlike = likes.some((like) => score(like) >= alikeScore)
     return { ...moment, likelihood: undefined, likely: isAlike || (words !== undefined && isLikely(score(words))) }
   })

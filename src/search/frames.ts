@@ -1,5 +1,5 @@
-import type { Hit, Sighting, Stretch } from '../store/store.ts'
-import { type FoundMoment, keptHeight, type MomentSearch, mostPoints, reach, reachSeconds, scoreOf } from './moments.ts'
+import type { CallOptions, Hit, Sighting, Store, Stretch } from '../store/store.ts'
+import { type FoundMoment, keptHeight, mostPoints, reachSeconds, scoreOf } from './moments.ts'
 import type { EncodedStep } from './resolve.ts'
 
 /** A step with what its phrases score by chance. */
@@ -57,7 +57,7 @@ type StepFrames = {
   readonly hits: readonly (readonly Hit[])[]
 }
 
-type FrameSearch = Pick<MomentSearch, 'store' | 'signal'> & { readonly rules: readonly Rule[] }
+type FrameSearch = CallOptions & { readonly store: Pick<Store, 'search'>; readonly rules: readonly Rule[] }
 
 /** Reads what all phrases score in all frames of a stretch: one call of the store for each phrase. */
 export const readFrames = async (stretch: Stretch, { store, rules, signal }: FrameSearch): Promise<Frames> => {
@@ -220,4 +220,16 @@ const grow = (
     parts,
     weakestScore: Math.min(...steps.map(({ weakest }, step) => weakest[chain[step]!]!)),
   }
+}
+
+/** The last of the times, nearest first, that is reached over at most one low one. */
+const reach = (times: readonly number[], isHigh: (at: number) => boolean): number | undefined => {
+  let reached: number | undefined
+  let low = 0
+  for (const at of times) {
+    low = isHigh(at) ? 0 : low + 1
+    if (low > 1) break
+    if (low === 0) reached = at
+  }
+  return reached
 }

@@ -1,6 +1,7 @@
 import { dot } from '../store/point.ts'
 import { restored } from '../store/profile.ts'
 import type { CallOptions, Store, VideoRecord } from '../store/store.ts'
+import { once } from './records.ts'
 
 /** What the searched videos look like to any query: what this one has to be better than. */
 export type Standard = {
@@ -12,21 +13,11 @@ export type Standard = {
   scoreAt(likelihood: number): number
 }
 
-const standards = new WeakMap<readonly VideoRecord[], { readonly standard: Standard | undefined }>()
-
 /**
- * Worked out once for the records that a server keeps for some seconds: there may be fifty thousand.
- *
  * @param records of the videos searched
  * @returns `undefined` if none of them has a profile yet
  */
-export const standardOf = (records: readonly VideoRecord[]): Standard | undefined => {
-  const known = standards.get(records) ?? { standard: standardIn(records) }
-  standards.set(records, known)
-  return known.standard
-}
-
-const standardIn = (records: readonly VideoRecord[]): Standard | undefined => {
+export const standardOf = once((records): Standard | undefined => {
   const profiles = records.flatMap(({ profile }) => (profile ? [profile] : []))
   const [first] = profiles
   if (!first) return undefined
@@ -52,7 +43,7 @@ const standardIn = (records: readonly VideoRecord[]): Standard | undefined => {
       return low + (at % 1) * (high - low)
     },
   }
-}
+})
 
 /** Mean and spread (standard deviation) of what a query scores anywhere in the searched videos. */
 export type Spread = { readonly meanScore: number; readonly spreadScore: number }
@@ -92,28 +83,4 @@ export const spreadOf = async (
   const meanScore = scores.reduce((sum, score) => sum + score, 0) / scores.length
   const variance = scores.reduce((sum, score) => sum + (score - meanScore) ** 2, 0) / scores.length
   return { meanScore, spreadScore: Math.sqrt(variance) }
-}
-
-/** How long records count as known, in milliseconds. */
-const recordsKeptMs = 10_000
-
-const kept = new WeakMap<object, { readonly untilMs: number; readonly records: Promise<readonly VideoRecord[]> }>()
-
-/** The records of a store, at most ten seconds old: a server that is asked every second need not read them every time. */
-export const recentRecords = async (
-  store: Pick<Store, 'records'>,
-  { signal }: CallOptions,
-): Promise<readonly VideoRecord[]> => {
-  signal?.throwIfAborted()
-  const known = kept.get(store)
-  if (known && performance.now() < known.untilMs) return known.records
-  // Without the signal: others wait for the same, and one that is broken off must not fail them.
-  const records = store.records()
-  kept.set(store, { untilMs: performance.now() + recordsKeptMs, records })
-  // What failed, or had nothing to tell yet, is asked again.
-  records.then(
-    (all) => all.some(({ profile }) => profile) || kept.delete(store),
-    () => kept.delete(store),
-  )
-  return records
 }

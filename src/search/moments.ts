@@ -1,9 +1,9 @@
-import type { CallOptions, Hit, PointFilter, Sighting, Store, Stretch } from '../store/store.ts'
+import type { CallOptions, Hit, Point, PointFilter, Sighting, Store, Stretch } from '../store/store.ts'
 
 /** A stretch of a video that fits a query, as it is found: {@link Moment} is what a user gets. */
-export type FoundMoment = Stretch & {
+export type FoundMoment<Peak = Hit> = Stretch & {
   /** The best point of the stretch. */
-  readonly peak: Hit
+  readonly peak: Peak
   /** Points of the stretch that keep the height of {@link keptHeight}. */
   readonly hits: number
   /** Where other videos show the same: found no more. */
@@ -12,16 +12,19 @@ export type FoundMoment = Stretch & {
   readonly repeats?: readonly FoundMoment[]
 }
 
+/** A hit with its vector. */
+export type Peak = Hit & Pick<Point, 'vector'>
+
+type Sighted = FoundMoment<Sighting>
+
 export type MomentSearch = CallOptions & {
-  readonly store: Pick<Store, 'search' | 'sightings'>
+  readonly store: Pick<Store, 'sightings' | 'points'>
   /** Embedding of the query: a unit vector of the store's dimension. */
   readonly vector: Float32Array
-  /** Most moments wanted. */
-  readonly n: number
-  /** Some that are found already, the best ones; they count among them. */
-  readonly known?: readonly FoundMoment[]
   /** The query's mean score over the searched videos. */
   readonly backgroundScore: number
+  /** Seconds between the sampled frames of a video, on average. @default 1 */
+  readonly everySeconds?: (video: string) => number
   /** Moments that score less are left out. @default none */
   readonly leastScore?: number
   readonly filter?: PointFilter
@@ -29,8 +32,14 @@ export type MomentSearch = CallOptions & {
   readonly elsewhere?: (stretch: Stretch) => readonly Stretch[]
 }
 
-/** Hits asked for at once for each moment wanted: the article's figure. */
+/** Hits that the article asks for, for each moment wanted. */
 export const hitsPerMoment = 10
+
+/**
+ * Sightings that are asked for at least. Of 100,000 points so many hold the best moments whole, so that their surroundings
+ * need not be asked for; the embedded store takes 6 ms more for them than for 80.
+ */
+const leastSightings = 1000
 
 /** Share of its peak's height over the background that a moment keeps. .5 to .8 find the same: docs/search.md. */
 export const keptHeight = 0.7
@@ -42,107 +51,145 @@ export const reachSeconds = 15
 const firstPoints = 1000
 export const mostPoints = 16_000
 
+/**
+ * One frame in between may be lower: the next one is two steps away. A little less than three, as sampled times are not
+ * quite even, and the average counts what comes after the last frame.
+ */
+const bridgedSteps = 2.75
+
 /** Stretches that the store is asked for at once. */
 const stretchesAtOnce = 64
 
 /** Score of a hit: 100 · cosine similarity. */
 export const scoreOf = ({ similarity }: Pick<Hit, 'similarity'>): number => 100 * similarity
 
+export type MomentFinder = {
+  /** The best `n` moments, best first, or as many as there are; with a larger `n` it goes on where it was. */
+  best(n: number): Promise<readonly FoundMoment<Peak>[]>
+}
+
 /**
  * Finds the stretches of videos that fit a query best. A moment reaches from its peak outwards as far as the best patch
  * of each frame keeps its height over the background; one frame in between may be lower.
  *
- * Asks the store for the best hits outside the moments that it has until `n` stand or nothing is left, and once for what
- * is around all peaks among them that lie far enough apart (three times where more than a thousand points fit each).
- *
- * @returns best first
+ * Asks the store for the best sightings outside the moments that it has until `n` stand or nothing is left. Where these
+ * do not reach down to what a moment keeps, it asks once for what is around all such peaks that lie far enough apart
+ * (three times where more than a thousand points fit each).
  */
-export const findMoments = async (search: MomentSearch): Promise<readonly FoundMoment[]> => {
-  const { store, vector, n, leastScore = Number.NEGATIVE_INFINITY, filter, signal } = search
-  const limit = n * hitsPerMoment
-  let found: readonly FoundMoment[] = search.known ?? []
+export const findMoments = (search: MomentSearch): MomentFinder => {
+  const { store, vector, leastScore = Number.NEGATIVE_INFINITY, filter, signal } = search
+  const found: Sighted[] = []
+  /** Where the moments are, and where other videos show the same. */
+  const places: Stretch[] = []
   const seen: Seen[] = []
-  for (;;) {
-    signal?.throwIfAborted()
-    const outside = [...(filter?.outside ?? []), ...found.flatMap(placesOf)]
-    const hits = await store.search(vector, { limit, filter: { ...filter, outside }, signal })
-    for (;;) {
-      const next = nextPeaks(hits, found, search)
-      const peaks = next.peaks.filter((hit) => scoreOf(hit) >= leastScore)
-      if (peaks.length === 0) break
-      await lookAround(peaks, next.beside, seen, search)
-      found = [...found, ...peaks.map((peak) => grow(peak, found, seen, search))].sort(
-        (a, b) => b.peak.similarity - a.peak.similarity,
-      )
-    }
-    const last = hits.at(-1)
-    if (found.length >= n || hits.length < limit || !last || scoreOf(last) < leastScore) return found.slice(0, n)
+  const peaks = new Map<string, Peak>()
+  /** What the store gave last that lies in no moment, as far as that was looked at: best first. */
+  let waiting: readonly Sighting[] = []
+  let isAll = false
+
+  const look = async (n: number): Promise<void> => {
+    const limit = Math.max(leastSightings, n * hitsPerMoment)
+    const outside = [...(filter?.outside ?? []), ...places]
+    waiting = (await store.sightings(vector, { limit, filter: { ...filter, outside }, signal })).toSorted(byRank)
+    isAll = waiting.length < limit
+    const floorScore = isAll ? Number.NEGATIVE_INFINITY : scoreOf(waiting.at(-1)!)
+    seen.push({ stretch: undefined, points: waiting, floorScore })
+  }
+
+  const isFree = (sighting: Sighting): boolean => !places.some((place) => overlaps(place, sighting))
+
+  const nextPeak = (): Sighting | undefined => {
+    const at = waiting.findIndex(isFree)
+    waiting = at < 0 ? [] : waiting.slice(at)
+    return waiting[0]
+  }
+
+  const take = (peak: Sighting): void => {
+    const moment = grow(peak, places, seen, search)
+    found.push(moment)
+    const { video, from, to, elsewhere = [] } = moment
+    places.push({ video, from, to }, ...elsewhere)
+  }
+
+  return {
+    best: async (n) => {
+      while (found.length < n) {
+        signal?.throwIfAborted()
+        const peak = nextPeak()
+        if (peak && scoreOf(peak) >= leastScore) {
+          if (!isSeen(peak, seen, search)) {
+            await lookAround(nextUnseen(waiting.filter(isFree), n - found.length, seen, search), seen, search)
+          }
+          take(peak)
+        } else if (peak || isAll) {
+          break
+        } else {
+          await look(n)
+        }
+      }
+      return withPeaks(found.slice(0, n), peaks, search)
+    },
   }
 }
 
-/**
- * The best hits that lie in none of the moments, far enough apart to be looked around at once, and others near to them:
- * what the peaks leave of those is looked at next.
- */
-const nextPeaks = (
-  hits: readonly Hit[],
-  found: readonly FoundMoment[],
-  { n, elsewhere }: Pick<MomentSearch, 'n' | 'elsewhere'>,
-): { readonly peaks: readonly Hit[]; readonly beside: readonly Hit[] } => {
-  const peaks: Hit[] = []
-  const waiting: Hit[] = []
-  const copies: Stretch[] = []
-  for (const hit of hits) {
-    // What is worse than n moments cannot come among them.
-    if (peaks.length + found.filter(({ peak }) => peak.similarity >= hit.similarity).length >= n) break
-    if (found.some((moment) => placesOf(moment).some((place) => overlaps(place, hit)))) continue
-    const isNear = (other: Hit) => areNear(hit, other)
-    // Of neighbours the best is the peak; only then can be seen which of the others it leaves.
-    const isCopy = copies.some((copy) => overlaps(copy, hit))
-    if (isCopy || peaks.some(isNear) || waiting.some(isNear)) waiting.push(hit)
-    else {
-      peaks.push(hit)
-      const { video, t, until } = hit
-      copies.push(...(elsewhere?.({ video, from: t - 2 * reachSeconds, to: until + 2 * reachSeconds }) ?? []))
-    }
+/** Best first, equals by id. */
+const byRank = (a: Sighting, b: Sighting): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
+
+/** Moments of which something was removed meanwhile are left out. @param peaks those that are known */
+const withPeaks = async (
+  moments: readonly Sighted[],
+  peaks: Map<string, Peak>,
+  { store, signal }: Pick<MomentSearch, 'store' | 'signal'>,
+): Promise<readonly FoundMoment<Peak>[]> => {
+  const unknown = moments.map(({ peak }) => peak).filter(({ id }) => !peaks.has(id))
+  const ids = unknown.map(({ id }) => id)
+  const points = ids.length > 0 ? await store.points(ids, { signal }) : new Map<string, Point>()
+  for (const sighting of unknown) {
+    const point = points.get(sighting.id)
+    if (point) peaks.set(sighting.id, { ...point, ...sighting })
   }
-  return { peaks, beside: waiting.filter((hit) => peaks.some((peak) => areNear(hit, peak))) }
+  return moments.flatMap((moment) => {
+    const peak = peaks.get(moment.peak.id)
+    return peak ? [{ ...moment, peak }] : []
+  })
 }
 
-/** Whether the moments of two hits may meet. */
-const areNear = (a: Hit, b: Hit): boolean =>
+/** Those of the best whose surroundings are not known, for so many moments: what lies near to them comes with them. */
+const nextUnseen = (
+  best: readonly Sighting[],
+  moments: number,
+  seen: readonly Seen[],
+  search: MomentSearch,
+): readonly Sighting[] => {
+  const unseen: Sighting[] = []
+  const apart: Sighting[] = []
+  for (const sighting of best) {
+    if (isSeen(sighting, seen, search)) continue
+    const isNear = apart.some((other) => areNear(sighting, other))
+    if (!isNear && apart.length === moments) break
+    if (!isNear) apart.push(sighting)
+    unseen.push(sighting)
+  }
+  return unseen
+}
+
+/** Whether the moments of two peaks may meet. */
+const areNear = (a: Sighting, b: Sighting): boolean =>
   a.video === b.video && a.t <= b.until + 2 * reachSeconds && a.until >= b.t - 2 * reachSeconds
-
-/** The stretch itself and where other videos show it. */
-const placesOf = ({ video, from, to, elsewhere = [] }: FoundMoment): readonly Stretch[] => [
-  { video, from, to },
-  ...elsewhere,
-]
 
 /** How far a copy's sampled frames may lie beside those of the moment, in seconds. */
 const copyMarginSeconds = 1
 
-const overlaps = (stretch: Stretch, { video, t, until }: Pick<Hit, 'video' | 't' | 'until'>): boolean =>
+const overlaps = (stretch: Stretch, { video, t, until }: Sighting): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
 
-/** What is known of a stretch: all its points that score so much, and the others of the same frames where these are few. */
-type Seen = { readonly stretch: Stretch; readonly points: readonly Sighting[]; readonly floorScore: number }
+/** What is known of a stretch, `undefined`: of all that is searched: all its points that score more than the floor. */
+type Seen = { readonly stretch: Stretch | undefined; readonly points: readonly Sighting[]; readonly floorScore: number }
 
-/** Asks the store for what is around peaks that nothing is known of, and around the hits beside them, as these may be next. */
-const lookAround = async (
-  peaks: readonly Hit[],
-  beside: readonly Hit[],
-  seen: Seen[],
-  search: MomentSearch,
-): Promise<void> => {
-  const unknown = peaks.filter((peak) => {
-    const known = seenAround(peak, seen, search)
-    return !known || known.floorScore >= levelOf(peak, search)
-  })
-  if (unknown.length === 0) return
-  const hits = [...unknown, ...beside]
-  const leastLevel = Math.min(...hits.map((hit) => levelOf(hit, search)))
-  const stretches = merged(hits.map((hit) => reachOf(hit, search)))
+/** Asks the store for what is around peaks. */
+const lookAround = async (peaks: readonly Sighting[], seen: Seen[], search: MomentSearch): Promise<void> => {
+  const leastLevel = Math.min(...peaks.map((peak) => levelOf(peak, search)))
+  const stretches = merged(peaks.map((peak) => reachOf(peak, search)))
   for (let at = 0; at < stretches.length; at += stretchesAtOnce) {
     const within = stretches.slice(at, at + stretchesAtOnce)
     const { points, floorScore } = await pointsIn(within, leastLevel, search)
@@ -167,19 +214,25 @@ const pointsIn = async (
 }
 
 /** The most that was read of where the moment of a peak may lie. */
-const seenAround = (peak: Hit, seen: readonly Seen[], search: MomentSearch): Seen | undefined => {
+const seenAround = (peak: Sighting, seen: readonly Seen[], search: MomentSearch): Seen | undefined => {
   const { video, from, to } = reachOf(peak, search)
   return seen
-    .filter(({ stretch }) => stretch.video === video && stretch.from <= from && to <= stretch.to)
+    .filter(({ stretch }) => !stretch || (stretch.video === video && stretch.from <= from && to <= stretch.to))
     .reduce<Seen | undefined>((most, each) => (most && most.floorScore <= each.floorScore ? most : each), undefined)
 }
 
+/** Whether all is known that the moment of a peak may consist of. */
+const isSeen = (peak: Sighting, seen: readonly Seen[], search: MomentSearch): boolean => {
+  const known = seenAround(peak, seen, search)
+  return known !== undefined && known.floorScore < levelOf(peak, search)
+}
+
 /** Score that the moment of a peak keeps. */
-const levelOf = (peak: Hit, { backgroundScore }: Pick<MomentSearch, 'backgroundScore'>): number =>
+const levelOf = (peak: Sighting, { backgroundScore }: Pick<MomentSearch, 'backgroundScore'>): number =>
   backgroundScore + keptHeight * (scoreOf(peak) - backgroundScore)
 
 /** Where the moment of a peak may lie. */
-const reachOf = ({ video, t, until }: Hit, { filter }: Pick<MomentSearch, 'filter'>): Stretch => ({
+const reachOf = ({ video, t, until }: Sighting, { filter }: Pick<MomentSearch, 'filter'>): Stretch => ({
   video,
   from: Math.max(t - reachSeconds, filter?.afterSeconds ?? Number.NEGATIVE_INFINITY),
   to: Math.min(until + reachSeconds, filter?.beforeSeconds ?? Number.POSITIVE_INFINITY),
@@ -199,40 +252,28 @@ const merged = (stretches: readonly Stretch[]): readonly Stretch[] => {
 }
 
 /** The moment of a peak; it ends where another one begins. */
-const grow = (peak: Hit, others: readonly FoundMoment[], seen: readonly Seen[], search: MomentSearch): FoundMoment => {
+const grow = (peak: Sighting, places: readonly Stretch[], seen: readonly Seen[], search: MomentSearch): Sighted => {
   const { video } = peak
   const level = levelOf(peak, search)
   const within = reachOf(peak, search)
-  const neighbours = others.flatMap(placesOf).filter((place) => place.video === video)
-  const points = seenAround(peak, seen, search)!.points.filter(
-    (point) => overlaps(within, point) && !neighbours.some((one) => overlaps(one, point)),
+  const neighbours = places.filter((place) => place.video === video)
+  const high = seenAround(peak, seen, search)!.points.filter(
+    (point) =>
+      overlaps(within, point) && scoreOf(point) >= level && !neighbours.some((neighbour) => overlaps(neighbour, point)),
   )
-  const high = points.filter((point) => scoreOf(point) >= level)
-  const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
-    .filter((at) => at >= within.from && at <= within.to)
-    .sort((a, b) => a - b)
-  const isHigh = (at: number): boolean => high.some(({ t, until }) => t <= at && at <= until)
   const start = Math.max(...neighbours.map(({ to }) => (to < peak.t ? to : Number.NEGATIVE_INFINITY)))
   const end = Math.min(...neighbours.map(({ from }) => (from > peak.until ? from : Number.POSITIVE_INFINITY)))
-  const before = times.filter((at) => at > start && at < peak.t).reverse()
-  const after = times.filter((at) => at > peak.until && at < end)
-  const from = reach(before, isHigh) ?? peak.t
-  const to = reach(after, isHigh) ?? peak.until
+  const bridgedSeconds = bridgedSteps * (search.everySeconds?.(video) ?? 1)
+  let { t: from, until: to } = peak
+  for (const { t, until } of high.toSorted((a, b) => a.t - b.t)) {
+    if (t < end && t <= to + bridgedSeconds) to = Math.max(to, Math.min(until, within.to))
+  }
+  for (const { t, until } of high.toSorted((a, b) => b.until - a.until)) {
+    if (until > start && until >= from - bridgedSeconds) from = Math.min(from, Math.max(t, within.from))
+  }
   const stretch = { video, from, to }
   const elsewhere = search
     .elsewhere?.(stretch)
     .map((copy) => ({ ...copy, from: copy.from - copyMarginSeconds, to: copy.to + copyMarginSeconds }))
   return { ...stretch, peak, hits: high.filter((point) => overlaps(stretch, point)).length, elsewhere }
-}
-
-/** The last of the times, nearest first, that is reached over at most one low one. */
-export const reach = (times: readonly number[], isHigh: (at: number) => boolean): number | undefined => {
-  let reached: number | undefined
-  let low = 0
-  for (const at of times) {
-    low = isHigh(at) ? 0 : low + 1
-    if (low > 1) break
-    if (low === 0) reached = at
-  }
-  return reached
 }

@@ -1,8 +1,11 @@
-import type { Hit } from '../store/store.ts'
+import type { Hit, Store } from '../store/store.ts'
 import { type FoundTogether, momentsIn, type Rule, readFrames, scoreTogether } from './frames.ts'
 import { hitsPerMoment, type MomentSearch, reachSeconds, scoreOf } from './moments.ts'
 
-export type PhraseSearch = Omit<MomentSearch, 'vector' | 'backgroundScore'> & {
+export type PhraseSearch = Pick<MomentSearch, 'leastScore' | 'filter' | 'signal'> & {
+  readonly store: Pick<Store, 'search'>
+  /** Most moments wanted. */
+  readonly n: number
   /** In their order in time. */
   readonly rules: readonly Rule[]
   /** Most seconds from one step to the next. */

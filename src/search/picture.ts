@@ -10,7 +10,7 @@ import { placeOf } from './videos.ts'
 
 export type PictureContext = CallOptions & {
   readonly encoder: Encoder
-  readonly store: Pick<Store, 'search' | 'vectors' | 'record' | 'records'>
+  readonly store: Pick<Store, 'search' | 'points' | 'record' | 'records'>
 }
 
 /**
@@ -125,8 +125,8 @@ const placeVector = async (place: VideoPlace, context: PictureContext): Promise<
         ? seen.find(({ patch }) => patch === 0)
         : nearest && overlap(nearest.box, box) >= sameBox && nearest
     if (same) {
-      const vector = (await store.vectors([same.id], { signal })).get(same.id)
-      if (vector) return vector
+      const point = (await store.points([same.id], { signal })).get(same.id)
+      if (point) return point.vector
     }
   }
   const { data, width, height } = await frame(known?.path ?? place.video, t, { signal })

@@ -1,9 +1,9 @@
 import { dot } from '../store/point.ts'
-import type { Store } from '../store/store.ts'
-import { type FoundMoment, findMoments, type MomentSearch } from './moments.ts'
+import { type FoundMoment, findMoments, type MomentSearch, type Peak } from './moments.ts'
 
-export type DistinctSearch = Omit<MomentSearch, 'store' | 'known'> & {
-  readonly store: MomentSearch['store'] & Pick<Store, 'vectors'>
+export type DistinctSearch = MomentSearch & {
+  /** Most moments wanted. */
+  readonly n: number
   /** Cosine from which on two peaks show the same. */
   readonly sameFrame: number
 }
@@ -11,7 +11,7 @@ export type DistinctSearch = Omit<MomentSearch, 'store' | 'known'> & {
 /** Share of moments that are looked for beyond those wanted, as some are repeats: a second round takes longer. */
 const expectedRepeats = 0.25
 
-/** Calls of {@link findMoments} at most: the last ones for as many as were repeats. */
+/** How often is asked for more at most, the last times for as many as were repeats. */
 const mostRounds = 3
 
 /**
@@ -20,13 +20,11 @@ const mostRounds = 3
  *
  * @returns best first
  */
-export const findDistinct = async (search: DistinctSearch): Promise<readonly FoundMoment[]> => {
-  const { n } = search
-  const vectors = new Map<string, Float32Array>()
-  let found: readonly FoundMoment[] = []
+export const findDistinct = async ({ n, sameFrame, ...search }: DistinctSearch): Promise<readonly FoundMoment[]> => {
+  const moments = findMoments(search)
   for (let wanted = Math.ceil(n * (1 + expectedRepeats)), round = 1; ; round++) {
-    found = await findMoments({ ...search, n: wanted, known: found })
-    const groups = await groupsOf(found, vectors, search)
+    const found = await moments.best(wanted)
+    const groups = groupsOf(found, sameFrame)
     const missing = n - groups.length
     if (missing <= 0 || found.length < wanted || round === mostRounds) return chosen(groups, n)
     wanted += missing
@@ -34,30 +32,13 @@ export const findDistinct = async (search: DistinctSearch): Promise<readonly Fou
 }
 
 /** Moments that show the same, best first. */
-type Group = readonly [FoundMoment, ...FoundMoment[]]
+type Group = readonly [FoundMoment<Peak>, ...FoundMoment<Peak>[]]
 
-const groupsOf = async (
-  found: readonly FoundMoment[],
-  vectors: Map<string, Float32Array>,
-  { store, sameFrame, signal }: DistinctSearch,
-): Promise<readonly Group[]> => {
-  const ofVideo = (video: string) => found.filter((moment) => moment.video === video)
-  // A moment that is the only one of its video repeats none.
-  const unknown = found.filter(({ video, peak }) => !vectors.has(peak.id) && ofVideo(video).length > 1)
-  if (unknown.length > 0) {
-    const more = await store.vectors(
-      unknown.map(({ peak }) => peak.id),
-      { signal },
-    )
-    for (const [id, vector] of more) vectors.set(id, vector)
-  }
-  const groups: [FoundMoment, ...FoundMoment[]][] = []
+const groupsOf = (found: readonly FoundMoment<Peak>[], sameFrame: number): readonly Group[] => {
+  const groups: [FoundMoment<Peak>, ...FoundMoment<Peak>[]][] = []
   for (const moment of found) {
-    const vector = vectors.get(moment.peak.id)
-    const repeated = groups.find(([{ video, peak }]) => {
-      const other = vectors.get(peak.id)
-      return video === moment.video && vector && other && dot(vector, other) >= sameFrame
-    })
+    const { video, peak } = moment
+    const repeated = groups.find(([best]) => best.video === video && dot(best.peak.vector, peak.vector) >= sameFrame)
     if (repeated) repeated.push(moment)
     else groups.push([moment])
   }

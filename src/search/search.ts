@@ -3,10 +3,11 @@ import type { Store, VideoRecord } from '../store/store.ts'
 import { elsewhere, knownCopies, sameFrameOf } from './copies.ts'
 import { find, type Moment, type Scope, toMoment } from './find.ts'
 import { foreignLanguage, languageName } from './language.ts'
-import { recentRecords, standardOf } from './likelihood.ts'
+import { standardOf } from './likelihood.ts'
 import type { FoundMoment } from './moments.ts'
 import { checkSearch, type SearchOptions, type SimilarOptions, searchDefaults } from './options.ts'
 import { describeQuery, type Query, type VideoPlace } from './query.ts'
+import { once, recentRecords } from './records.ts'
 import { resolveQuery, type Target } from './resolve.ts'
 import { hasFilter, matchVideos, placeOf } from './videos.ts'
 
@@ -43,9 +44,8 @@ export type Searched = Pick<OpenCollection, 'model' | 'encoder' | 'existing'>
 export const search = async (searched: Searched, query: Query, options: SearchOptions = {}): Promise<SearchResult> => {
   const { store, scope, cutoff, ...asked } = await prepare(searched, query, options)
   const { found, bestScore } = await find(store, asked.target, scope, cutoff, options)
-  const shown = scope.paths ?? (await currentPaths(store, found, options.signal))
   const moments = found.map((moment, i) =>
-    withOthers(toMoment(moment, i + 1, shown), moment.repeats ?? [], scope, options),
+    withOthers(toMoment(moment, i + 1, scope.paths), moment.repeats ?? [], scope, options),
   )
   const { unknown, language } = asked
   const [{ id }, { name }] = [searched.model, store.collection]
@@ -99,17 +99,20 @@ export const similar = async (
 }
 
 const scopeOf = async (store: Store, model: Searched['model'], options: SearchOptions): Promise<Scope> => {
-  const { signal } = options
+  const all = await recentRecords(store, { signal: options.signal })
   const sameFrame = sameFrameOf(model)
-  if (!hasFilter(options)) {
-    const records = await recentRecords(store, { signal })
-    return { paths: undefined, filter: {}, records, all: records, standard: standardOf(records), sameFrame }
-  }
-  const all = await store.records({ signal })
+  if (!hasFilter(options))
+    return { paths: pathsNow(all), filter: {}, records: all, all, standard: standardOf(all), sameFrame }
   const paths = (await matchVideos(all, options))!
   const records = all.filter(({ video }) => paths.has(video))
   return { paths, filter: filterOf(records, all), records, all, standard: standardOf(records), sameFrame }
 }
+
+/** Where each video lies now: a point remembers where it was indexed, its video's record every place. */
+const pathsNow = once(
+  (records): ReadonlyMap<string, string> =>
+    new Map(records.flatMap(({ video, files: [file] }) => (file ? [[video, file.path]] : []))),
+)
 
 /** The shorter of two lists, as the store looks for each of them: those that are searched, or those that are not. */
 const filterOf = (searched: readonly VideoRecord[], all: readonly VideoRecord[]): Scope['filter'] => {
@@ -137,15 +140,4 @@ const withOthers = (
     .filter((place) => place.path !== path)
   const also = [...again, ...elsewhereToo]
   return also.length > 0 ? { ...moment, also } : moment
-}
-
-/** Where each video lies now: a point remembers where it was indexed, its video's record every place. */
-const currentPaths = async (
-  store: Pick<Store, 'records'>,
-  found: readonly FoundMoment[],
-  signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, string>> => {
-  const videos = [...new Set(found.map(({ video }) => video))]
-  const placed = (await store.records({ videos, signal })).filter(({ files }) => files.length > 0)
-  return new Map(placed.map(({ video, files }) => [video, files[0]!.path]))
 }

@@ -56,7 +56,7 @@ export const windowsOf = ({ durationSeconds = 0 }: VideoRecord): readonly Window
 }
 
 /** Seconds between the sampled frames of a video, on average; 0 if its duration is unknown. */
-export const sampledEverySeconds = ({ durationSeconds = 0, frames }: VideoRecord): number =>
+export const sampledEverySeconds = ({ durationSeconds = 0, frames = 0 }: Partial<VideoRecord> = {}): number =>
   durationSeconds / Math.max(1, frames)
 
 /** Whether a video shows one colour at a time in seconds. */

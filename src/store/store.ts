@@ -44,7 +44,7 @@ export type Hit = Payload & {
 }
 
 /** When something was seen, and how alike it is: all of a {@link Hit} that a search needs of most points. */
-export type Sighting = Pick<Hit, 'video' | 't' | 'until' | 'similarity'>
+export type Sighting = Pick<Hit, 'id' | 'video' | 't' | 'until' | 'similarity'>
 
 export type VideoStatus = 'complete' | 'partial' | 'failed'
 
@@ -166,8 +166,8 @@ export type Store = {
   pointIds(video: string, options?: CallOptions): Promise<ReadonlySet<string>>
   /** All points that match, with their vectors, in no order, some at a time. */
   scan(filter: PointFilter, options?: CallOptions): AsyncGenerator<Point, void>
-  /** Vectors by id, for those that exist. */
-  vectors(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Float32Array>>
+  /** Points by id, for those that exist. */
+  points(ids: readonly string[], options?: CallOptions): Promise<ReadonlyMap<string, Point>>
   /** Sets `path` on all points of a video. */
   setPath(video: string, path: string, options?: CallOptions): Promise<void>
   /** Removes a video's points; its record stays. */
@@ -191,6 +191,8 @@ export type Store = {
   changeRecord(video: string, change: RecordChange, options?: CallOptions): Promise<VideoRecord | undefined>
   /** All records, or those of some videos that there are, by `video`. */
   records(options?: CallOptions & { readonly videos?: readonly string[] }): Promise<readonly VideoRecord[]>
+  /** Another number after each change of a record, by whichever process; takes a millisecond, where a store has it. */
+  recordsVersion?(options?: CallOptions): Promise<number>
   /** Housekeeping after much was written (compaction, index); cheap when there is nothing to do. */
   optimize(options?: CallOptions): Promise<void>
   /** Facts for `vidgrep doctor`, such as the engine's version and whether search is exact. */

@@ -80,7 +80,7 @@ export const contents = async (index: Index): Promise<ReadonlyMap<string, Float3
   const store = index.store!
   const all = new Map<string, Float32Array>()
   for (const { video } of await index.videos()) {
-    for (const [id, vector] of await store.vectors([...(await store.pointIds(video))])) all.set(id, vector)
+    for (const [id, { vector }] of await store.points([...(await store.pointIds(video))])) all.set(id, vector)
   }
   return all
 }

@@ -13,6 +13,7 @@ import {
 export const arrayStore = (dimension: number): Store & { readonly limits: number[] } => {
   const points = new Map<string, Point>()
   const records = new Map<string, VideoRecord>()
+  let version = 0
   const limits: number[] = []
   const search: Store['search'] = async (vector, { limit, filter = {}, signal }) => {
     signal?.throwIfAborted()
@@ -42,7 +43,7 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
       for (const point of points.values()) if (passes(point, filter)) yield point
     },
     pointIds: async (video) => new Set(ofVideo(video).map(({ id }) => id)),
-    vectors: async (ids) => new Map(ids.flatMap((id) => (points.has(id) ? [[id, points.get(id)!.vector]] : []))),
+    points: async (ids) => new Map(ids.flatMap((id) => (points.has(id) ? [[id, points.get(id)!]] : []))),
     setPath: async (video, path) => {
       for (const point of ofVideo(video)) points.set(point.id, { ...point, path })
     },
@@ -51,15 +52,18 @@ export const arrayStore = (dimension: number): Store & { readonly limits: number
     },
     deleteVideo: async (video) => {
       for (const { id } of ofVideo(video)) points.delete(id)
+      version++
       records.delete(video)
     },
     countPoints: async (video) => (video === undefined ? points.size : ofVideo(video).length),
     record: async (video) => records.get(video),
     changeRecord: async (video, change) => {
+      version++
       const record = change(records.get(video))
       if (record) records.set(video, record)
       return record
     },
+    recordsVersion: async () => version,
     records: async ({ videos } = {}) =>
       [...records.values()]
         .filter(({ video }) => videos?.includes(video) ?? true)

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { recentRecords, standardOf } from '../../src/search/likelihood.ts'
+import { standardOf } from '../../src/search/likelihood.ts'
+import { recentRecords } from '../../src/search/records.ts'
 import { quantised } from '../../src/store/profile.ts'
 import type { Store, VideoRecord } from '../../src/store/store.ts'
 import { sampleRecord } from '../store/samples.ts'

@@ -200,9 +200,9 @@ describe('a search', () => {
       existing: () => ({
         ...store,
         warmUp: async () => void order.push('store gets ready'),
-        search: (...asked) => {
+        sightings: (...asked) => {
           order.push('store is searched')
-          return store.search(...asked)
+          return store.sightings(...asked)
         },
       }),
       encoder: async () => {

@@ -234,7 +234,7 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         const store = await filled(points)
         expect(await store.countPoints()).toBe(2500)
         expect(await foundIds(store, points[2499]!.vector, { limit: 1 })).toEqual([points[2499]!.id])
-        expect((await store.vectors(points.map(({ id }) => id))).size).toBe(2500)
+        expect((await store.points(points.map(({ id }) => id))).size).toBe(2500)
       })
 
       test('pointIds are those of the video, and no others', async () => {
@@ -249,14 +249,15 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect((await store.pointIds('long')).size).toBe(3000)
       })
 
-      test('vectors come back as the very same numbers, for the ids that exist', async () => {
+      test('points come back as they were written, for the ids that exist', async () => {
         const store = await filled([samplePoint(1), samplePoint(2)])
         const missing = samplePoint(3).id
-        const vectors = await store.vectors([samplePoint(2).id, missing, samplePoint(1).id])
-        expect([...vectors.keys()].sort()).toEqual([samplePoint(1).id, samplePoint(2).id].sort())
-        expect(vectors.get(samplePoint(1).id)).toEqual(samplePoint(1).vector)
-        expect(vectors.get(samplePoint(2).id)).toBeInstanceOf(Float32Array)
-        expect(await store.vectors([])).toEqual(new Map())
+        const points = await store.points([samplePoint(2).id, missing, samplePoint(1).id])
+        expect([...points.keys()].sort()).toEqual([samplePoint(1).id, samplePoint(2).id].sort())
+        const { box: _, ...written } = samplePoint(1)
+        expect(points.get(written.id)).toMatchObject(written)
+        expect(points.get(samplePoint(2).id)!.vector).toBeInstanceOf(Float32Array)
+        expect(await store.points([])).toEqual(new Map())
       })
 
       test('a scan gives points as they were written, however many', async () => {
@@ -422,7 +423,7 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         const scanned: string[] = []
         for await (const { id } of store.scan(filter)) scanned.push(id)
         expect(scanned.sort()).toEqual([...ids].sort())
-        const seen = hits.map(({ video, t, until, similarity }) => ({ video, t, until, similarity }))
+        const seen = hits.map(({ id, video, t, until, similarity }) => ({ id, video, t, until, similarity }))
         expect(await store.sightings(unitVector(1), { limit: 10, filter })).toEqual(seen)
       })
 
@@ -695,7 +696,7 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
           () => store.upsert([samplePoint(2)], { signal }),
           () => store.search(unitVector(1), { limit: 1, signal }),
           () => store.pointIds('a', { signal }),
-          () => store.vectors([samplePoint(1).id], { signal }),
+          () => store.points([samplePoint(1).id], { signal }),
           () => store.setPath('a', '/never.mp4', { signal }),
           () => store.deleteVideo('a', { signal }),
           () => store.countPoints(undefined, { signal }),

@@ -26,12 +26,12 @@ import {
   oneOf,
   pointIdsOf,
   pointKey,
+  pointsById,
   recordFrom,
   type Searched,
   scan,
   sightings,
   timesOf,
-  vectorsOf,
   videoKey,
 } from './points.ts'
 import { defaultUpkeep, indexVectors, isUntidy, tidy, type Upkeep } from './vectorIndex.ts'
@@ -163,7 +163,7 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
         throw storeErrorFrom(error, location)
       }
     },
-    vectors: (ids, options) => read(({ points }) => vectorsOf(points, ids), options),
+    points: (ids, options) => read(({ points }) => pointsById(points, ids), options),
     countPoints: (video, options) =>
       read(({ points }) => points.countRows(video === undefined ? undefined : is('video', video)), options),
     setPath: (video, path, options) =>
@@ -183,6 +183,7 @@ const storeIn = (location: string, contents: string, collection: Collection, upk
     record: (video, options) => read(({ videos }) => readRecord(videos, video), options),
     changeRecord: (video, change, options) => write(({ videos }) => changeRecord(videos, video, change), options),
     records: (options) => read(({ videos }) => readRecords(videos, options?.videos), options),
+    recordsVersion: (options) => read(({ videos }) => videos.version(), options),
     optimize: (options) =>
       write(async ({ engine, points, videos, ways }) => {
         await indexVectors(engine, points, upkeep)

@@ -16,7 +16,7 @@ export const videoKey = 'video'
 
 /** What a hit is made of; `_distance` is what the engine computed, and has to be asked for by name. */
 const hitColumns = ['id', 'video', 'path', 't', 'until', 'patch', 'box', '_distance']
-const sightingColumns = ['video', 't', 'until', '_distance']
+const sightingColumns = ['id', 'video', 't', 'until', '_distance']
 
 type HitRow = Omit<Hit, 'box' | 'similarity'> & { readonly box: Iterable<number>; readonly _distance: number }
 
@@ -65,10 +65,10 @@ export const sightings = async (
   if (where === undefined || limit < 1) return []
   const found: Sighting[] = []
   for await (const batch of ask(searched, vector, limit, where).select(sightingColumns)) {
-    const [videos, times, ends, distances] = sightingColumns.map((name) => batch.getChild(name)!.toArray())
+    const [ids, videos, times, ends, distances] = sightingColumns.map((name) => batch.getChild(name)!.toArray())
     for (let row = 0; row < batch.numRows; row++) {
-      const [video, t, until] = [videos[row], times[row], ends[row]]
-      found.push({ video, t, until, similarity: similarityFrom(distances[row]) })
+      const [id, video, t, until] = [ids[row], videos[row], times[row], ends[row]]
+      found.push({ id, video, t, until, similarity: similarityFrom(distances[row]) })
     }
   }
   return found
@@ -122,15 +122,10 @@ export const pointIdsOf = async (points: Table, video: string): Promise<Set<stri
   return ids
 }
 
-export const vectorsOf = async (points: Table, ids: readonly string[]): Promise<Map<string, Float32Array>> => {
-  const found = new Map<string, Float32Array>()
+export const pointsById = async (points: Table, ids: readonly string[]): Promise<Map<string, Point>> => {
+  const found = new Map<string, Point>()
   for (let at = 0; at < ids.length; at += idsPerQuery) {
-    const where = oneOf('id', ids.slice(at, at + idsPerQuery))
-    for await (const batch of points.query().where(where).select(['id', 'vector'])) {
-      const vectors = batch.getChild('vector')!
-      // A copy: the engine's memory holds the whole batch.
-      for (const [row, id] of [...batch.getChild('id')!].entries()) found.set(id, vectors.get(row).toArray().slice())
-    }
+    for await (const point of read(points, oneOf('id', ids.slice(at, at + idsPerQuery)))) found.set(point.id, point)
   }
   return found
 }
@@ -138,7 +133,11 @@ export const vectorsOf = async (points: Table, ids: readonly string[]): Promise<
 /** All points that match, batch by batch. */
 export async function* scan(points: Table, filter: PointFilter): AsyncGenerator<Point, void> {
   const where = condition(filter)
-  if (where === undefined) return
+  if (where !== undefined) yield* read(points, where)
+}
+
+/** @param where SQL, '' for all points */
+async function* read(points: Table, where: string): AsyncGenerator<Point, void> {
   const query = points.query().select(['id', 'video', 'path', 't', 'until', 'patch', 'box', 'vector'])
   for await (const batch of where ? query.where(where) : query) {
     for (const row of batch) {

@@ -114,9 +114,9 @@ export const hitOf = ({ id, score, payload }: Schemas['ScoredPoint']): Hit => ({
 /** Fields of a point that {@link sightingOf} reads. */
 export const sightingFields = ['video', 't', 'until']
 
-export const sightingOf = ({ score, payload }: Schemas['ScoredPoint']): Sighting => {
+export const sightingOf = ({ id, score, payload }: Schemas['ScoredPoint']): Sighting => {
   const { video, t, until } = payload as unknown as Payload
-  return { video, t, until, similarity: similarityOf(score) }
+  return { id: String(id), video, t, until, similarity: similarityOf(score) }
 }
 
 /** Rounding takes the cosine of equal vectors a little beyond 1. */

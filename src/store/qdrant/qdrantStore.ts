@@ -1,5 +1,5 @@
 import { checkPoints } from '../point.ts'
-import { beingRemoved, type CallOptions, type OpenStore, type Store } from '../store.ts'
+import { beingRemoved, type CallOptions, type OpenStore, type Point, type Store } from '../store.ts'
 import { type Connect, connect, type Qdrant, writeSeconds } from './client.ts'
 import { checkName, collectionInfo, collectionOf } from './collections.ts'
 import { catchUp, findOrCreate } from './migrations.ts'
@@ -57,7 +57,7 @@ export const openQdrantStore = async (
 
 type PointCalls = Pick<
   Store,
-  'pointIds' | 'scan' | 'vectors' | 'setPath' | 'deletePoints' | 'deleteVideo' | 'countPoints'
+  'pointIds' | 'scan' | 'points' | 'setPath' | 'deletePoints' | 'deleteVideo' | 'countPoints'
 >
 
 const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
@@ -72,7 +72,7 @@ const pointCalls = (qdrant: Qdrant, name: string): PointCalls => ({
     const request = { filter: conditionsOf(filter), limit: vectorPage, with_payload: true, with_vector: true }
     for await (const point of scroll(qdrant, name, request, { signal })) yield pointOf(point)
   },
-  vectors: (ids, { signal } = {}) => readVectors(qdrant, name, ids, { signal }),
+  points: (ids, { signal } = {}) => readPoints(qdrant, name, ids, { signal }),
   setPath: async (video, path, { signal } = {}) => {
     const request = { collection_name: name, wait: true, payload: { path }, filter: ofVideo(video) }
     await qdrant.ask((api, init) => api.setPayload(request, init), { signal, timeoutSeconds: writeSeconds })
@@ -94,20 +94,20 @@ const deletePoints = async (qdrant: Qdrant, name: string, video: string, { signa
   await qdrant.ask((api, init) => api.deletePoints(request, init), { signal, timeoutSeconds: writeSeconds })
 }
 
-const readVectors = async (
+const readPoints = async (
   qdrant: Qdrant,
   name: string,
   ids: readonly string[],
   { signal }: CallOptions,
-): Promise<ReadonlyMap<string, Float32Array>> => {
+): Promise<ReadonlyMap<string, Point>> => {
   signal?.throwIfAborted()
-  const vectors = new Map<string, Float32Array>()
+  const found = new Map<string, Point>()
   for (let at = 0; at < ids.length; at += vectorPage) {
-    const page = { ids: ids.slice(at, at + vectorPage), with_vector: true, with_payload: false, collection_name: name }
+    const page = { ids: ids.slice(at, at + vectorPage), with_vector: true, with_payload: true, collection_name: name }
     const points = await qdrant.ask((api, init) => api.getPoints(page, init), { signal })
-    for (const { id, vector } of points) vectors.set(String(id), Float32Array.from(vector as number[]))
+    for (const point of points.map(pointOf)) found.set(point.id, point)
   }
-  return vectors
+  return found
 }
 
 const describe = async (qdrant: Qdrant, name: string, { countPoints }: PointCalls, isExact: Searcher['isExact']) => {
