@@ -94,7 +94,7 @@ export { DamagedVideoError } from './video/video.ts'
 
 export type IndexOptions = SamplingOptions &
   FindFilesOptions &
-  Pick<IngestOptions, 'jobs' | 'force' | 'hwaccel' | 'coarse' | 'signal'>
+  Pick<IngestOptions, 'jobs' | 'force' | 'hwaccel' | 'coarse' | 'stills' | 'signal'>
 
 export type WatchIndexOptions = IndexOptions & WatchOptions
 
@@ -162,7 +162,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
   const { device } = collection.settings
   const ingestPaths: Index['ingest'] = async function* (
     paths,
-    { jobs, force, hwaccel, coarse, shard, exclude, accept, signal, ...sampling } = {},
+    { jobs, force, hwaccel, coarse, stills, shard, exclude, accept, signal, ...sampling } = {},
   ) {
     checkCount('jobs', jobs)
     const [{ ffmpegVersions }, { findFiles }, { levelsUpTo, samplingSettings }, { ingest }] = await Promise.all([
@@ -183,7 +183,7 @@ export const openIndex = async (options: OpenIndexOptions = {}): Promise<Index> 
     if (!collection.store && found.paths.length > 0) encoder.load()
     const migrations = await collection.openForWriting(signal)
     for (const { name, description } of migrations) yield { type: 'migrated', name, description }
-    yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, signal })
+    yield* ingest(found, { store: existing(), encoder, ...settings, jobs, force, hwaccel, coarse, stills, signal })
   }
   return {
     ...videosOf(existing, close),
@@ -283,6 +283,9 @@ export const probe = lazy(async () => (await import('./video/probe.ts')).probe)
 
 /** The picture that a video shows at a time in seconds. */
 export const frame = lazy(async () => (await import('./video/still.ts')).frame)
+
+/** A small picture of a sampled frame as JPEG, where indexing kept it. */
+export const keptStill = lazy(async () => (await import('./ingest/stills.ts')).keptStill)
 
 /** Writes that picture into a file; its ending says in which format. */
 export const writeFrame = lazy(async () => (await import('./render/output.ts')).writeFrame)

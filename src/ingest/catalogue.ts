@@ -1,5 +1,6 @@
 import type { CallOptions, RecordChange, Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { covers, type MadeWith } from './sampling.ts'
+import { removeStills } from './stills.ts'
 
 /**
  * The collection's records. Every change is made on the record as it is now, one after the other for each video, also
@@ -94,7 +95,9 @@ export const deleteIfPathless = async (store: Store, video: string): Promise<voi
         }
       : undefined,
   )
-  if (leaving) await store.deleteVideo(video)
+  if (!leaving) return
+  await store.deleteVideo(video)
+  await removeStills(video)
 }
 
 /** The file is known and looks as it did; its content is not read. */

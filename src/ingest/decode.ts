@@ -9,12 +9,13 @@ import type { Store, VideoFile, VideoRecord } from '../store/store.ts'
 import { FfmpegError } from '../video/ffmpeg.ts'
 import { frames } from '../video/frames.ts'
 import { probe } from '../video/probe.ts'
-import type { Frame } from '../video/video.ts'
+import type { Frame, FramesOptions } from '../video/video.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Claims } from './claim.ts'
 import type { VideoResult } from './events.ts'
 import { type Job, newJob, type Outcome } from './job.ts'
 import { madeWith, type SamplingSettings } from './sampling.ts'
+import { keepStills, removeStills } from './stills.ts'
 
 /** What decoding hands to the next stage, in order for one video: started, frames, ended; or one `result` alone. */
 export type Decoded =
@@ -38,6 +39,8 @@ export type DecodeContext = {
   readonly hwaccel?: string
   /** Index again what is finished. */
   readonly force: boolean
+  /** Whether a small picture of every frame is kept. */
+  readonly keepsStills: boolean
 }
 
 /** One file on its way: nothing to do, another place of a known video, or frames to be encoded. */
@@ -71,22 +74,13 @@ export async function* decode(path: string, context: DecodeContext, signal: Abor
 
 async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal): AsyncGenerator<Decoded> {
   const [file] = job.files
-  const { path } = file
-  const { settings, threads, hwaccel, image } = context
   let inSoftware: string | undefined
   const onSoftware = (reason: string): void => {
     inSoftware = reason
   }
   let outcome: Outcome = { status: 'complete' }
   try {
-    job.info = await probe(path, { decode: settings.decode, signal })
-    const plan = planPatches(job.info, job.detail ?? 'article', image)
-    const options = { ...settings, threads, hwaccel, views: plan.views, info: job.info, onSoftware, signal }
-    for await (const frame of frames(path, options)) {
-      if (job.isLost) break
-      job.frames += 1
-      yield { kind: 'frame', job, frame, plan }
-    }
+    yield* decodeFrames(job, context, { onSoftware, signal })
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof VidgrepError)) throw error
@@ -94,9 +88,37 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
     const next = error instanceof FfmpegError || error instanceof UnreadableFileError ? 'continue' : undefined
     outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message, next }
   }
-  if (await hasChanged(file)) outcome = changedMeanwhile
-  if (inSoftware !== undefined) yield { kind: 'software', path, reason: inSoftware }
+  if (await hasChanged(file)) {
+    outcome = changedMeanwhile
+    await removeStills(job.video)
+  }
+  if (inSoftware !== undefined) yield { kind: 'software', path: file.path, reason: inSoftware }
   yield { kind: 'ended', job, outcome }
+}
+
+async function* decodeFrames(
+  job: Job,
+  { settings, threads, hwaccel, image, force, keepsStills }: DecodeContext,
+  { onSoftware, signal }: Pick<FramesOptions, 'onSoftware' | 'signal'>,
+): AsyncGenerator<Decoded> {
+  const [{ path }] = job.files
+  const info = await probe(path, { decode: settings.decode, signal })
+  job.info = info
+  const plan = planPatches(info, job.detail ?? 'article', image)
+  const { views } = plan
+  const stills = keepsStills ? keepStills(job.video, { ...settings, info, views, force }) : undefined
+  let isComplete = false
+  try {
+    for await (const frame of frames(path, { ...settings, threads, hwaccel, views, info, onSoftware, signal })) {
+      if (job.isLost) return
+      job.frames += 1
+      await stills?.add(frame)
+      yield { kind: 'frame', job, frame, plan }
+    }
+    isComplete = true
+  } finally {
+    await stills?.close(isComplete)
+  }
 }
 
 const changedMeanwhile: Outcome = {

@@ -15,6 +15,7 @@ import { type IngestEvent, totalsOf, type VideoResult } from './events.ts'
 import { merge } from './merge.ts'
 import { openProfiles } from './profile.ts'
 import { levelsUpTo, type SamplingSettings } from './sampling.ts'
+import { tidyStills } from './stills.ts'
 import { write } from './write.ts'
 
 export type IngestOptions = SamplingSettings & {
@@ -28,6 +29,8 @@ export type IngestOptions = SamplingSettings & {
   readonly hwaccel?: string
   /** Every level of detail in a pass of its own over all videos, so that all can be searched soon. */
   readonly coarse?: boolean
+  /** Keep a small picture of every sampled frame in the cache folder, which the page shows at once. @default true */
+  readonly stills?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -78,6 +81,7 @@ export async function* ingest(found: FoundFiles, options: IngestOptions): AsyncG
   const device = encoder.placements.pictures?.device ?? null
   const totals = totalsOf(results, found)
   const encoded = encodedBefore + totals.encoded
+  if (encoded > 0) await tidyStills()
   yield { type: 'done', totals: { ...totals, encoded, seconds, encoderBusy: watch.busy(), device } }
 }
 
@@ -109,7 +113,7 @@ async function* decodeAll(
   claims: Claims,
   options: IngestOptions,
 ): AsyncGenerator<Decoded> {
-  const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, signal } = options
+  const { store, encoder, everySeconds, decode: frames, grid, tolerance, hwaccel, stills, signal } = options
   const cores = availableParallelism()
   const concurrency = options.jobs ?? Math.min(cores, 4)
   const context: DecodeContext = {
@@ -122,6 +126,7 @@ async function* decodeAll(
     threads: Math.max(1, Math.floor(cores / Math.min(concurrency, paths.length))),
     hwaccel,
     force: options.force ?? false,
+    keepsStills: stills ?? true,
   }
   const sources = paths.map((path) => (stop: AbortSignal) => decode(path, context, stop))
   yield* merge(sources, { concurrency, lookAhead: lookAheadFrames, signal })

@@ -7,18 +7,17 @@ import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import sharp from 'sharp'
 import { VidgrepError } from '../errors.ts'
-import { folders, frame, probe, type VideoInfo } from '../index.ts'
+import { folders, frame, keptStill, probe, type VideoInfo, type VideoRecord } from '../index.ts'
+import { presentPath } from './collections.ts'
 import { widths } from './schemas/videos.ts'
 
 /** Pictures as JPEG in a cache on the disk: those of frames, made once, and those that users search by. */
 export type Pictures = {
   /**
-   * @param video fingerprint of the content, which is what the picture is kept by
-   * @param path where the content lies now
-   * @param width in pixels; rounded up to one of {@link widths}
-   * @throws VidgrepError if the file is gone or damaged there
+   * One that was kept while indexing, where it is wide enough, else one that is made of the file.
+   * @throws VidgrepError if one has to be made, and the file is gone or damaged
    */
-  frame(video: string, path: string, timestampSeconds: number, width: number, signal: AbortSignal): Promise<Buffer>
+  frame(wanted: WantedPicture, signal: AbortSignal): Promise<Buffer>
   /**
    * Keeps a picture to search by.
    * @returns its id, which is that of its content
@@ -27,6 +26,15 @@ export type Pictures = {
   keep(picture: Uint8Array): Promise<string>
   /** A kept picture. @throws VidgrepError if it is not there any more */
   kept(id: string): Promise<Buffer>
+}
+
+export type WantedPicture = {
+  readonly record: VideoRecord
+  readonly timestampSeconds: number
+  /** In pixels; rounded up to one of {@link widths}. */
+  readonly width: number
+  /** How far off a kept picture may be that is shown instead, in seconds. */
+  readonly withinSeconds?: number
 }
 
 /** Entries are written one after another; when they may have outgrown this, the oldest go. */
@@ -102,9 +110,12 @@ export const openPictures = (folder = join(folders().cache, 'thumbnails')): Pict
   const get = (key: string) => cacache.get(folder, key).catch(() => undefined)
 
   return {
-    frame: async (video, path, timestampSeconds, width, signal) => {
+    frame: async ({ record, timestampSeconds, width, withinSeconds }, signal) => {
       const size = widths.find((each) => each >= width) ?? widths.at(-1)!
-      const key = `${video}/${Math.round(timestampSeconds * 1000)}/${size}/${recipe}`
+      const still = await keptStill(record.video, timestampSeconds, { width: size, withinSeconds })
+      if (still) return still
+      const path = await presentPath(record)
+      const key = `${record.video}/${Math.round(timestampSeconds * 1000)}/${size}/${recipe}`
       const kept = await get(key)
       if (kept) return kept.data
       const running = making.get(key) ?? begin(key, (left) => make(path, timestampSeconds, size, left))
@@ -179,5 +190,7 @@ const trim = async (folder: string): Promise<void> => {
 }
 
 /** Changes when the picture does: content, time and size say it all. */
-export const entityTag = (video: string, timestampSeconds: number, width: number): string =>
-  `"${createHash('sha256').update(`${video}/${timestampSeconds}/${width}/${recipe}`).digest('base64url').slice(0, 22)}"`
+export const entityTag = ({ record, timestampSeconds, width, withinSeconds }: WantedPicture): string => {
+  const said = [record.video, timestampSeconds, width, withinSeconds, recipe].join('/')
+  return `"${createHash('sha256').update(said).digest('base64url').slice(0, 22)}"`
+}

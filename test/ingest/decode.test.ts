@@ -25,7 +25,7 @@ it.each([
   const catalogue = await openCatalogue(store, 'tools')
   const context: DecodeContext = {
     ...{ store, catalogue, claims: openClaims(store, catalogue, 'tools'), running: new Map(), settings },
-    ...{ image: (await loadModel('starter')).image, threads: 1, force: false },
+    ...{ image: (await loadModel('starter')).image, threads: 1, force: false, keepsStills: false },
   }
   const job = newJob('a', first!, model, settings, 0)
   const told: Decoded[] = []

@@ -97,11 +97,18 @@ describe('answers', () => {
     expect(described('/api/v1/search').safeParse({ query: 'a' }).success).toBe(false)
   })
 
-  it('that a file is gone, and plays its copy once there is one', async () => {
+  it('that a file is gone, still with the pictures that indexing kept, and plays its copy once there is one', async () => {
     await rename(path, `${path}.away`)
     const gone = await ask(server, `/api/v1/videos/${id}/stream`)
     expect(gone.status).toBe(410)
     expect(JSON.parse(gone.body.toString()).error).toMatchObject({ code: 'file-gone', remedy: expect.any(String) })
+    const [{ t }] = (await askJson(server, '/api/v1/search?q=a+cat&n=1')).moments
+    const picture = (seconds: number, more = '') =>
+      ask(server, `/api/v1/frames/${id}/${seconds.toFixed(3)}.jpg?w=320${more}`)
+    const kept = await picture(t)
+    expect(kept.headers['content-type']).toBe('image/jpeg')
+    expect((await picture(t + 0.3)).status).toBe(410)
+    expect((await picture(t + 0.3, '&within=0.5')).body.equals(kept.body)).toBe(true)
     await rename(`${path}.away`, path)
     expect((await ask(server, `/api/v1/videos/${id}/stream`, { range: 'bytes=0-9' })).status).toBe(206)
   })

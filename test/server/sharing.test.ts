@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { videoFile } from '../../src/files/files.ts'
 import { openCollections } from '../../src/server/collections.ts'
 import { openPictures } from '../../src/server/pictures.ts'
 import { clip } from '../ingest/indexing.ts'
+import { sampleRecord } from '../store/samples.ts'
 import { makeFootage } from './serving.ts'
 
 /* What several requests share must not break for all when one of them ends. */
@@ -14,8 +16,10 @@ beforeAll(async () => {
 })
 
 describe('a picture that several ask for', () => {
-  const ask = (pictures: ReturnType<typeof openPictures>, signal: AbortSignal) =>
-    pictures.frame('fingerprint', clip('bunny.mp4'), 2, 320, signal)
+  const ask = async (pictures: ReturnType<typeof openPictures>, signal: AbortSignal) => {
+    const record = sampleRecord('fingerprint', { files: [await videoFile(clip('bunny.mp4'))] })
+    return pictures.frame({ record, timestampSeconds: 2, width: 320 }, signal)
+  }
 
   it('is made for those who stay when the first one leaves', async () => {
     const pictures = openPictures(`${folder}/one`)

@@ -49,6 +49,11 @@ export const ingestOptions = {
     requiresArg: true,
     describe: 'How much a patch must change to count as different, in levels of 255',
   },
+  stills: {
+    type: 'boolean',
+    default: true,
+    describe: 'Keep a small picture of each frame in the cache folder, for the page; --no-stills: keep none',
+  },
   hwaccel: {
     type: 'string',
     requiresArg: true,
@@ -70,11 +75,11 @@ export const ingestOptions = {
 type IngestArguments = InferredOptionTypes<typeof ingestOptions> & { readonly jobs?: number }
 
 export const ingestSettings = ({ every, tolerance, reuse, keyframes, exact, ...args }: IngestArguments) => {
-  const { detail, grid, exclude, shard, jobs, hwaccel } = args
+  const { detail, grid, exclude, shard, jobs, hwaccel, stills } = args
   return {
     ...{ detail, grid, everySeconds: every, tolerance: reuse ? tolerance : 0 },
     decode: keyframes ? 'keys' : exact ? 'all' : 'references',
-    ...{ exclude, shard, jobs, hwaccel },
+    ...{ exclude, shard, jobs, hwaccel, stills },
   } as const
 }
 

@@ -103,11 +103,11 @@ export const videoRoutes =
       async (request, reply) => {
         const { params, query } = request
         const seconds = Number(params.t.slice(0, -'.jpg'.length))
-        const tag = entityTag(params.id, seconds, query.w)
         const record = await collections.video(params.id, query.collection)
+        const wanted = { record, timestampSeconds: seconds, width: query.w, withinSeconds: query.within }
+        const tag = entityTag(wanted)
         if (request.headers['if-none-match'] === tag) return reply.code(304).send()
-        const path = await presentPath(record)
-        const jpeg = await pictures.frame(params.id, path, seconds, query.w, requestSignal(reply))
+        const jpeg = await pictures.frame(wanted, requestSignal(reply))
         return reply.type('image/jpeg').header('cache-control', immutable).header('etag', tag).send(jpeg)
       },
     )

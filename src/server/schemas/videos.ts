@@ -41,6 +41,12 @@ export const frameQuerySchema = z.object({
     .max(4096)
     .default(320)
     .describe(`Width in pixels: ${widths.join(', ')}`),
+  within: z.coerce
+    .number()
+    .min(0)
+    .max(60)
+    .optional()
+    .describe('Rather a picture that indexing kept, which comes at once, if one lies so many seconds away or less'),
   collection,
 })
 
