@@ -89,7 +89,7 @@ export const curve = async (
 const togetherSeconds = 120
 
 const pointsTogether = async (
-  store: Pick<Store, 'search' | 'sightings'>,
+  store: Pick<Store, 'sightings'>,
   rule: Rule,
   video: string,
   windows: readonly Window[],
@@ -97,7 +97,8 @@ const pointsTogether = async (
 ): Promise<readonly CurvePoint[]> => {
   const points: CurvePoint[] = []
   for (const { from, to } of windows.flatMap(inParts)) {
-    const { times, steps } = await readFrames({ video, from, to }, { store, rules: [rule], signal })
+    const [frames] = await readFrames([{ video, from, to }], { store, rules: [rule], signal })
+    const { times, steps } = frames!
     for (const [i, t] of times.entries()) if (t < to) points.push({ t, until: t, score: steps[0]!.scores[i]! })
   }
   return points

@@ -123,7 +123,8 @@ const fitAt = async (
   const rules = await rulesOf(target.steps, store, scope, options)
   const seenAt = Math.min(hit.until, Math.max(hit.t, t))
   const around = { video, from: seenAt - nearSeconds, to: seenAt + nearSeconds }
-  const { times, steps } = await readFrames(around, { store, rules, ...options })
+  const [frames] = await readFrames([around], { store, rules, ...options })
+  const { times, steps } = frames!
   const nearest = times.reduce((near, at, i) => (Math.abs(at - seenAt) < Math.abs(times[near]! - seenAt) ? i : near), 0)
   const { scores, weakest } = steps[0]!
   return {

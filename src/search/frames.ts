@@ -1,5 +1,5 @@
 import type { CallOptions, Hit, Sighting, Store, Stretch } from '../store/store.ts'
-import { type FoundMoment, keptHeight, mostPoints, reachSeconds, scoreOf } from './moments.ts'
+import { type FoundMoment, keptHeight, mostPoints, overlaps, reachSeconds, scoreOf } from './moments.ts'
 import type { EncodedStep } from './resolve.ts'
 
 /** A step with what its phrases score by chance. */
@@ -11,16 +11,16 @@ export type Rule = EncodedStep & {
 }
 
 /** One phrase of a moment, where it is seen best. */
-export type FoundPart = {
+export type FoundPart<Seen = Hit> = {
   readonly text: string
   /** Number of its step, from 0. */
   readonly step: number
-  readonly hit: Hit
+  readonly hit: Seen
 }
 
-export type FoundTogether = FoundMoment & {
+export type FoundTogether<Seen = Hit> = FoundMoment<Seen> & {
   /** What is wanted, in the query's order. */
-  readonly parts: readonly FoundPart[]
+  readonly parts: readonly FoundPart<Seen>[]
   /** What the worst of the wanted phrases scores, less what unwanted ones take away: if that is likely, all is. */
   readonly weakestScore: number
 }
@@ -54,22 +54,27 @@ type StepFrames = {
   readonly scores: readonly number[]
   readonly weakest: readonly number[]
   /** By wanted phrase, then by frame. */
-  readonly hits: readonly (readonly Hit[])[]
+  readonly hits: readonly (readonly Sighting[])[]
 }
 
-type FrameSearch = CallOptions & { readonly store: Pick<Store, 'search'>; readonly rules: readonly Rule[] }
+type FrameSearch = CallOptions & { readonly store: Pick<Store, 'sightings'>; readonly rules: readonly Rule[] }
 
-/** Reads what all phrases score in all frames of a stretch: one call of the store for each phrase. */
-export const readFrames = async (stretch: Stretch, { store, rules, signal }: FrameSearch): Promise<Frames> => {
-  const { video, from, to } = stretch
-  const filter = { videos: [video], afterSeconds: from, beforeSeconds: to }
-  const all = (vector: Float32Array) => store.search(vector, { limit: mostPoints, filter, signal })
+/** Reads what all phrases score in all frames of some stretches: one call of the store for each phrase. */
+export const readFrames = async (
+  stretches: readonly Stretch[],
+  { store, rules, signal }: FrameSearch,
+): Promise<readonly Frames[]> => {
+  const limit = mostPoints * stretches.length
+  const all = (vector: Float32Array) => store.sightings(vector, { limit, filter: { within: stretches }, signal })
   const lists = await Promise.all(rules.map((rule) => Promise.all(vectorsOf(rule).map(all))))
-  const points = lists[0]![0]!
-  const times = [...new Set(points.flatMap(({ t, until }) => [t, until]))]
-    .filter((t) => t >= from && t <= to)
-    .sort((a, b) => a - b)
-  return { video, times, steps: rules.map((rule, i) => framesOf(rule, lists[i]!, times)) }
+  return stretches.map((stretch) => {
+    const { video, from, to } = stretch
+    const seen = lists.map((ofRule) => ofRule.map((sightings) => sightings.filter((each) => overlaps(stretch, each))))
+    const times = [...new Set(seen[0]![0]!.flatMap(({ t, until }) => [t, until]))]
+      .filter((t) => t >= from && t <= to)
+      .sort((a, b) => a - b)
+    return { video, times, steps: rules.map((rule, i) => framesOf(rule, seen[i]!, times)) }
+  })
 }
 
 const vectorsOf = ({ wanted, together, unwanted }: Rule): readonly Float32Array[] => [
@@ -78,7 +83,7 @@ const vectorsOf = ({ wanted, together, unwanted }: Rule): readonly Float32Array[
   ...unwanted.map(({ vector }) => vector),
 ]
 
-const framesOf = (rule: Rule, lists: readonly (readonly Hit[])[], times: readonly number[]): StepFrames => {
+const framesOf = (rule: Rule, lists: readonly (readonly Sighting[])[], times: readonly number[]): StepFrames => {
   const { wanted, unwanted, allowedScores } = rule
   const best = lists.map((hits) => bestAt(times, hits))
   const bad = best.slice(best.length - unwanted.length)
@@ -147,11 +152,11 @@ export const momentsIn = (
   tile: Stretch,
   frames: Frames,
   limits: Limits,
-  found: readonly FoundTogether[],
-): readonly FoundTogether[] => {
+  found: readonly FoundTogether<Sighting>[],
+): readonly FoundTogether<Sighting>[] => {
   const { video, times } = frames
   const taken: Stretch[] = found.filter((moment) => moment.video === video)
-  const moments: FoundTogether[] = []
+  const moments: FoundTogether<Sighting>[] = []
   for (const chain of chainsOf(frames, limits.withinSeconds)) {
     const [from, to] = [times[chain.frames[0]!]!, times[chain.frames.at(-1)!]!]
     if (taken.some((other) => other.from <= to && other.to >= from)) continue
@@ -191,7 +196,7 @@ const grow = (
   { video, times, steps }: Frames,
   rules: readonly Rule[],
   taken: readonly Stretch[],
-): FoundTogether => {
+): FoundTogether<Sighting> => {
   const isHigh = (step: number) => {
     const { backgroundScore } = rules[step]!
     const { scores } = steps[step]!
@@ -206,7 +211,7 @@ const grow = (
   const from = reach(before, isHigh(0)) ?? first
   const to = reach(after, isHigh(steps.length - 1)) ?? last
   const parts = steps.flatMap(({ hits }, step) =>
-    rules[step]!.wanted.map(({ text }, k): FoundPart => {
+    rules[step]!.wanted.map(({ text }, k): FoundPart<Sighting> => {
       const frame = chain[step]!
       return { text, step, hit: { ...hits[k]![frame]!, t: times[frame]!, until: times[frame]! } }
     }),

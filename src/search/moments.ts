@@ -180,7 +180,7 @@ const areNear = (a: Sighting, b: Sighting): boolean =>
 /** How far a copy's sampled frames may lie beside those of the moment, in seconds. */
 const copyMarginSeconds = 1
 
-const overlaps = (stretch: Stretch, { video, t, until }: Sighting): boolean =>
+export const overlaps = (stretch: Stretch, { video, t, until }: Sighting): boolean =>
   stretch.video === video && until >= stretch.from && t <= stretch.to
 
 /** What is known of a stretch, `undefined`: of all that is searched: all its points that score more than the floor. */

@@ -1,9 +1,9 @@
-import type { Hit, Store } from '../store/store.ts'
+import type { Hit, Sighting, Store } from '../store/store.ts'
 import { type FoundTogether, momentsIn, type Rule, readFrames, scoreTogether } from './frames.ts'
 import { hitsPerMoment, type MomentSearch, reachSeconds, scoreOf } from './moments.ts'
 
 export type PhraseSearch = Pick<MomentSearch, 'leastScore' | 'filter' | 'signal'> & {
-  readonly store: Pick<Store, 'search'>
+  readonly store: Pick<Store, 'sightings' | 'points'>
   /** Most moments wanted. */
   readonly n: number
   /** In their order in time. */
@@ -19,8 +19,8 @@ const tileSeconds = 30
 const tilesPerMoment = 6
 const moreTiles = 24
 
-/** Tiles looked at side by side. */
-const atOnce = 4
+/** Tiles looked at at once: one call of the store for each phrase. */
+const atOnce = 8
 
 /** Hits that are asked for of each phrase at first, and at most. */
 const firstHits = 200
@@ -31,8 +31,7 @@ const mostHits = 16_000
  *
  * The best hits of each phrase say which tiles of which videos to look at, and how well a moment there can fit at best:
  * what is not among the hits of a phrase is no better than the last of them. Tiles are looked at best first, all their
- * frames with all phrases, until n moments stand that no other tile can beat, or 6·n + 24 tiles were looked at: one call
- * of the store for each of them and each phrase.
+ * frames with all phrases, until n moments stand that no other tile can beat, or 6·n + 24 tiles were looked at.
  *
  * Source: the threshold algorithm, Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware" (2001).
  *
@@ -41,7 +40,7 @@ const mostHits = 16_000
 export const findPhrases = async (search: PhraseSearch): Promise<readonly FoundTogether[]> => {
   const { n, leastScore = Number.NEGATIVE_INFINITY, signal } = search
   const looked = new Set<string>()
-  const found: FoundTogether[] = []
+  const found: FoundTogether<Sighting>[] = []
   const mostTiles = n * tilesPerMoment + moreTiles
   const isEnough = (boundScore: number) => found.filter(({ peak }) => scoreOf(peak) >= boundScore).length >= n
   for (let limit = Math.max(firstHits, n * hitsPerMoment); ; limit *= 4) {
@@ -50,7 +49,10 @@ export const findPhrases = async (search: PhraseSearch): Promise<readonly FoundT
     while (waiting.length > 0 && looked.size < mostTiles && !isEnough(waiting[0]!.boundScore)) {
       signal?.throwIfAborted()
       const next = waiting.splice(0, atOnce)
-      const frames = await Promise.all(next.map((tile) => readFrames(around(tile, search), search)))
+      const frames = await readFrames(
+        next.map((tile) => around(tile, search)),
+        search,
+      )
       for (const [i, tile] of next.entries()) {
         looked.add(tile.key)
         found.push(...momentsIn(tile, frames[i]!, search, found))
@@ -58,10 +60,27 @@ export const findPhrases = async (search: PhraseSearch): Promise<readonly FoundT
     }
     if (isAll || isEnough(Math.max(restScore, leastScore)) || looked.size >= mostTiles || limit >= mostHits) break
   }
-  return found
+  const best = found
     .filter(({ peak }) => scoreOf(peak) >= leastScore)
     .sort((a, b) => b.peak.similarity - a.peak.similarity)
-    .slice(0, n)
+  return withPoints(best.slice(0, n), search)
+}
+
+/** Moments of which something was removed meanwhile are left out. */
+const withPoints = async (
+  moments: readonly FoundTogether<Sighting>[],
+  { store, signal }: Pick<PhraseSearch, 'store' | 'signal'>,
+): Promise<readonly FoundTogether[]> => {
+  const ids = moments.flatMap(({ parts }) => parts.map(({ hit }) => hit.id))
+  const points = await store.points([...new Set(ids)], { signal })
+  const whole = (sighting: Sighting): Hit => ({ ...points.get(sighting.id)!, ...sighting })
+  return moments
+    .filter(({ parts }) => parts.every(({ hit }) => points.has(hit.id)))
+    .map((moment) => ({
+      ...moment,
+      peak: whole(moment.peak),
+      parts: moment.parts.map((part) => ({ ...part, hit: whole(part.hit) })),
+    }))
 }
 
 type Tile = {
@@ -87,7 +106,7 @@ const around = ({ video, from, to }: Tile, { rules, withinSeconds, filter }: Phr
 }
 
 /** The best hits of a phrase, and what the others score at most. */
-type List = { readonly hits: readonly Hit[]; readonly floorScore: number }
+type List = { readonly hits: readonly Sighting[]; readonly floorScore: number }
 
 type Candidates = {
   /** Best bound first. */
@@ -101,7 +120,7 @@ type Candidates = {
 const candidates = async (search: PhraseSearch, limit: number): Promise<Candidates> => {
   const { store, rules, withinSeconds, filter, signal } = search
   const listOf = async (vector: Float32Array): Promise<List> => {
-    const hits = await store.search(vector, { limit, filter, signal })
+    const hits = await store.sightings(vector, { limit, filter, signal })
     return { hits, floorScore: hits.length < limit ? Number.NEGATIVE_INFINITY : scoreOf(hits.at(-1)!) }
   }
   const lists = await Promise.all(
