@@ -1,5 +1,6 @@
 import type { Hit, Store } from '../store/store.ts'
-import { type FoundMoment, hitsPerMoment, type MomentSearch, scoreOf } from './moments.ts'
+import { type FoundMoment, hitsPerMoment, type MomentSearch } from './moments.ts'
+import { scoreOf } from './surroundings.ts'
 
 /**
  * The filter of the article that this tool began with, for comparison: a hit is accepted when it scores above the

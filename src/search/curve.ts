@@ -2,10 +2,10 @@ import { UsageError } from '../errors.ts'
 import type { CallOptions, Sighting, Store } from '../store/store.ts'
 import { find, type Moment, rulesOf, toMoment } from './find.ts'
 import { bestAt, type Rule, readFrames } from './frames.ts'
-import { scoreOf } from './moments.ts'
 import type { SearchOptions } from './options.ts'
 import { describeQuery, type Query } from './query.ts'
 import { prepare, type Searched } from './search.ts'
+import { scoreOf } from './surroundings.ts'
 import { videoNamed, type Window, windowsOf } from './timeline.ts'
 
 export type CurveOptions = Omit<SearchOptions, 'filter' | 'gapSeconds'>

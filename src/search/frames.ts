@@ -1,6 +1,7 @@
 import type { CallOptions, Hit, Sighting, Store, Stretch } from '../store/store.ts'
-import { type FoundMoment, keptHeight, mostPoints, overlaps, reachSeconds, scoreOf } from './moments.ts'
+import type { FoundMoment } from './moments.ts'
 import type { EncodedStep } from './resolve.ts'
+import { keptHeight, mostPoints, overlaps, reachSeconds, scoreOf } from './surroundings.ts'
 
 /** A step with what its phrases score by chance. */
 export type Rule = EncodedStep & {

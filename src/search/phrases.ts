@@ -1,6 +1,7 @@
 import type { Hit, Sighting, Store } from '../store/store.ts'
 import { type FoundTogether, momentsIn, type Rule, readFrames, scoreTogether } from './frames.ts'
-import { hitsPerMoment, type MomentSearch, reachSeconds, scoreOf } from './moments.ts'
+import { hitsPerMoment, type MomentSearch } from './moments.ts'
+import { reachSeconds, scoreOf } from './surroundings.ts'
 
 export type PhraseSearch = Pick<MomentSearch, 'leastScore' | 'filter' | 'signal'> & {
   readonly store: Pick<Store, 'sightings' | 'points'>

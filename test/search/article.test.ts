@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { articleFilter } from '../../src/search/article.ts'
-import { scoreOf } from '../../src/search/moments.ts'
+import { scoreOf } from '../../src/search/surroundings.ts'
 import type { Hit } from '../../src/store/store.ts'
 
 const hit = (score: number, t: number, { until = t, video = 'v', patch = 1 } = {}): Hit => ({
