@@ -610,6 +610,21 @@ export const storeContract = (name: string, makePlace: () => Promise<Place>): vo
         expect(files?.toSorted()).toEqual(paths.flat().sort())
       })
 
+      test('the number of the records is another one after what either store does to one, where there is a number', async () => {
+        const collection = freshName()
+        const [one, other] = [await fresh(collection), await fresh(collection)]
+        const numbers = [await one.recordsVersion?.()]
+        await putRecord(other, sampleRecord('a'))
+        numbers.push(await one.recordsVersion?.())
+        await putRecord(one, sampleRecord('a', { frames: 11 }))
+        numbers.push(await one.recordsVersion?.())
+        await one.records()
+        expect(await one.recordsVersion?.()).toBe(numbers.at(-1))
+        await other.deleteVideo('a')
+        numbers.push(await one.recordsVersion?.())
+        expect(new Set(numbers).size).toBe(one.recordsVersion ? 4 : 1)
+      })
+
       test('records and deletions of two stores do not undo each other', async () => {
         const collection = freshName()
         const [one, other] = [await fresh(collection), await fresh(collection)]
