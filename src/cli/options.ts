@@ -42,12 +42,12 @@ export const defineCommand = <const O extends NamedOptions, Arguments>({
     yargs.command(
       command,
       describe,
-      (yargs) => builder(yargs.options(isHelpAsked ? options : undescribed(options))),
+      (yargs) => builder(yargs.options(isHelpAsked() ? options : undescribed(options))),
       async (args) => onExit(await run(args, context)),
     ),
 })
 
-const isHelpAsked = process.argv.includes('--help')
+const isHelpAsked = (): boolean => process.argv.includes('--help')
 
 /**
  * yargs writes the help of each command that runs, asked or not, and holds it up for as long as Node takes to start:

@@ -21,7 +21,7 @@ it('search exports its moments with the time code of the footage', async () => {
   const video = await makeClip(file('a.mov'), ...testPicture(4), ...h264, '-timecode', '10:00:00:00')
   const call = (...words: string[]) => vidgrep(words, { VIDGREP_HOME: home })
   const search = (...words: string[]) => call('search', 'a colourful test picture', ...words)
-  await call('index', video)
+  await call('index', video, '--detail', 'whole')
 
   const found = await search('--json', '--export', file('a.edl'))
   expect(found).toMatchObject({ code: 0, stderr: expect.stringContaining(`in ${file('a.edl')}`) })
@@ -59,4 +59,4 @@ it('search exports its moments with the time code of the footage', async () => {
   expect(await readFile(file('a.edl'), 'utf8')).toBe(edl)
   const refused = await search('--export', file('a.mp4'))
   expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/ends in \.edl.*got .*a\.mp4/) })
-}, 180_000)
+})

@@ -56,7 +56,7 @@ describe('the hint at CLIP', () => {
   it('is not among what a program reads', async () => {
     const home = await temporaryFolder()
     await makeClip(join(home, 'a.mp4'), 'testsrc', 1)
-    await vidgrep(['index', join(home, 'a.mp4')], { VIDGREP_HOME: home })
+    await vidgrep(['index', join(home, 'a.mp4'), '--detail', 'whole'], { VIDGREP_HOME: home })
     for (const words of [[], ['--json']]) {
       const { stderr } = await vidgrep(['search', 'a test picture', '--threshold', '-100', ...words], {
         VIDGREP_HOME: home,

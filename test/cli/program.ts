@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { vi } from 'vitest'
+import { runProgram } from '../../src/cli/program.ts'
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
@@ -7,8 +9,15 @@ export type Ended = { readonly code: number | null; readonly stdout: string; rea
 
 export type Started = { readonly child: ReturnType<typeof spawn>; readonly ended: Promise<Ended> }
 
+/** Nothing of the caller's own settings leaks in. */
+const environmentOf = (environment: Readonly<Record<string, string>>): NodeJS.ProcessEnv => {
+  const { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, VIDGREP_COMPILED } = process.env
+  const known = { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, VIDGREP_COMPILED, ...environment }
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as NodeJS.ProcessEnv
+}
+
 /**
- * Starts the program, as a shell would: nothing of the caller's settings leaks in. `uid`: as this user; `cwd`: in this
+ * Starts the program, as a shell would. `uid`: as this user; `cwd`: in this
  * folder; `input`: what it reads from standard input.
  */
 export const start = (
@@ -18,11 +27,8 @@ export const start = (
   cwd?: string,
   input?: string,
 ): Started => {
-  const { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE } = process.env
-  const known = { PATH, HOME, TMPDIR, VIDGREP_FFMPEG, VIDGREP_FFPROBE, ...environment }
-  const env = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined))
   const child = spawn(process.execPath, [main, ...words], {
-    env: env as NodeJS.ProcessEnv,
+    env: environmentOf(environment),
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     uid,
     cwd,
@@ -38,5 +44,35 @@ export const start = (
   return { child, ended }
 }
 
-export const vidgrep = (words: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ended> =>
-  start(words, environment).ended
+/**
+ * Does what the program does in this process: the same, but that it begins at once. One call at a time. What has to do
+ * with signals, users, folders or memory of a process of its own is asked of one: {@link start}.
+ */
+export const vidgrep = async (
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> => {
+  const texts = { stdout: '', stderr: '' }
+  const { argv, env, exitCode } = process
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      texts[name] += text
+      return true
+    }),
+  )
+  // The parser prints the help through it, past what Vitest makes of the console.
+  const log = vi.spyOn(console, 'log').mockImplementation((text) => {
+    texts.stdout += `${text}\n`
+  })
+  process.argv = [process.execPath, main, ...words]
+  process.env = environmentOf(environment)
+  try {
+    await runProgram(process.argv)
+    return { code: Number(process.exitCode), ...texts }
+  } finally {
+    Object.assign(process, { argv, env, exitCode })
+    for (const spy of [log, ...spies]) spy.mockRestore()
+    for (const stream of [process.stdout, process.stderr])
+      stream.off('error', stream.rawListeners('error').at(-1) as () => void)
+  }
+}

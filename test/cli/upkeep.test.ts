@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { metaId } from '../../src/store/qdrant/collections.ts'
 import { openQdrantStore } from '../../src/store/qdrant/qdrantStore.ts'
-import { clip, makeClip, temporaryFolder } from '../ingest/indexing.ts'
+import { clip, makeClip, temporaryFolder, tiny } from '../ingest/indexing.ts'
 import { type StandIn, startStandIn } from '../store/stand-in/server.ts'
 import { vidgrep } from './program.ts'
 
@@ -12,12 +12,10 @@ beforeEach(async () => {
   home = await temporaryFolder()
 })
 
-const call = (...words: string[]) => vidgrep(words, { VIDGREP_HOME: home })
+const call = (...words: string[]) => vidgrep(words, { VIDGREP_HOME: home, VIDGREP_MODEL: tiny })
 
 describe('prune', () => {
-  it('forgets files that are gone, looks first with --dry-run, and stops where a disk may be missing', {
-    timeout: 120_000,
-  }, async () => {
+  it('forgets files that are gone, looks first with --dry-run, and stops where a disk may be missing', async () => {
     const [a, b] = [join(home, 'a.mp4'), join(home, 'b.mp4')]
     await makeClip(a, 'testsrc', 1)
     await makeClip(b, 'mandelbrot', 1)
@@ -39,7 +37,7 @@ describe('prune', () => {
 })
 
 describe('search --sheet', () => {
-  it('writes the pictures that it can, names the others and exits with 3', { timeout: 120_000 }, async () => {
+  it('writes the pictures that it can, names the others and exits with 3', async () => {
     const [gone, sheet] = [join(home, 'gone.mp4'), join(home, 'sheet.jpg')]
     await makeClip(gone, 'testsrc', 1)
     await call('index', gone, clip('bunny.mp4'), '--detail', 'whole')
@@ -59,7 +57,7 @@ describe('migrate', () => {
   afterEach(() => server.close())
 
   it('says what an older collection lacks, brings it up to date, and then has nothing to do', async () => {
-    const create = { model: 'starter-1', dimension: 384 }
+    const create = { model: 'tiny-1', dimension: 5 }
     await (await openQdrantStore(server.url, { collection: 'vidgrep', create })).close()
     const { payload } = server.database.get('vidgrep-videos')!.points.get(metaId)!
     delete (payload.migrations as Record<string, string>)['0002-index-payload']

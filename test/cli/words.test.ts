@@ -27,28 +27,24 @@ describe('names for people', () => {
     expect(visible(text)).toBe(shown)
   })
 
-  it.skipIf(process.platform === 'win32')(
-    'drive no terminal and take one line; in JSON they are exact',
-    { timeout: 120_000 },
-    async () => {
-      const path = join(home, 'red\x1b[31m\n\u202eend.mp4')
-      await rename(await makeClip(join(home, 'a.mp4'), 'testsrc', 1), path)
-      const indexed = await call('index', path, '--detail', 'whole')
-      const plain = await call('videos')
-      const found = await call('search', 'x', '--threshold', '-100', '-n', '1')
-      for (const { stdout, stderr } of [indexed, plain, found]) {
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come
-        expect(stdout + stderr).not.toMatch(/[\x1b\u202e]/)
-      }
-      expect(plain.stdout).toMatch(/^complete .*red\\x1b\[31m\\n\\u202eend\.mp4\n$/)
-      expect(JSON.parse((await call('videos', '--json')).stdout)).toMatchObject([{ path }])
-      expect((await call('remove', '\x1b')).stderr).toMatch(/^No video of the collection lies at \\x1b\n/)
-    },
-  )
+  it.skipIf(process.platform === 'win32')('drive no terminal and take one line; in JSON they are exact', async () => {
+    const path = join(home, 'red\x1b[31m\n\u202eend.mp4')
+    await rename(await makeClip(join(home, 'a.mp4'), 'testsrc', 1), path)
+    const indexed = await call('index', path, '--detail', 'whole')
+    const plain = await call('videos')
+    const found = await call('search', 'x', '--threshold', '-100', '-n', '1')
+    for (const { stdout, stderr } of [indexed, plain, found]) {
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come
+      expect(stdout + stderr).not.toMatch(/[\x1b\u202e]/)
+    }
+    expect(plain.stdout).toMatch(/^complete .*red\\x1b\[31m\\n\\u202eend\.mp4\n$/)
+    expect(JSON.parse((await call('videos', '--json')).stdout)).toMatchObject([{ path }])
+    expect((await call('remove', '\x1b')).stderr).toMatch(/^No video of the collection lies at \\x1b\n/)
+  })
 })
 
 describe('words after --', () => {
-  it('are files and queries, also where they begin with a dash', { timeout: 120_000 }, async () => {
+  it('are files and queries, also where they begin with a dash', async () => {
     const file = await makeClip(join(home, '-a.mp4'), 'testsrc', 1)
     const inFolder = (...words: string[]) => start(words, { VIDGREP_HOME: home }, undefined, home).ended
     expect((await inFolder('index', '--detail', 'whole', '--', '-a.mp4')).code).toBe(0)
