@@ -60,7 +60,11 @@ const Shown = ({ moment, step, place, beside }: ShownProps) => {
       onPointerMove={scrub}
       onPointerLeave={() => setAt(undefined)}
     >
-      <Picture video={video} seconds={at ?? step.t} box={at === undefined ? step.box : undefined} beside={beside} />
+      {at === undefined ? (
+        <Picture video={video} seconds={step.t} box={step.box} beside={beside} />
+      ) : (
+        <Picture video={video} seconds={at} within={0.5} beside={beside} />
+      )}
       <span class="time">{clock(at ?? step.t)}</span>
     </button>
   )

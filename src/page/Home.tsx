@@ -1,4 +1,4 @@
-import { type ApiError, frameUrl, type Video } from './api.ts'
+import { type ApiError, roughFrameUrl, type Video } from './api.ts'
 import { clock, plural } from './format.ts'
 import { Icon } from './Icon.tsx'
 import { isIndexingOpen } from './panels.ts'
@@ -96,7 +96,7 @@ const VideoCard = ({ video }: { video: Video }) => {
       >
         <span class="picture" style={{ aspectRatio: '16 / 9' }}>
           <img
-            src={frameUrl(video.video, Math.min(60, (durationSeconds ?? 0) / 3), 320)}
+            src={roughFrameUrl(video.video, Math.min(60, (durationSeconds ?? 0) / 3), 10)}
             alt=""
             loading="lazy"
             decoding="async"

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { frameUrl } from './api.ts'
+import { frameUrl, roughFrameUrl } from './api.ts'
 import { type Box, isWhole } from './format.ts'
 import { density, videosByFingerprint } from './state.ts'
 
@@ -8,6 +8,8 @@ type PictureProps = {
   readonly seconds: number
   /** What to outline; `undefined`: nothing. */
   readonly box?: Box
+  /** Seconds that a frame may be away from there, where it has to come at once. */
+  readonly within?: number
   /** Pictures side by side in the place of one. */
   readonly beside?: number
 }
@@ -15,9 +17,12 @@ type PictureProps = {
 const wide = 16 / 9
 
 /** A frame with its patch outlined. Alone it is shown whole; beside others, as much as fits around its patch. */
-export const Picture = ({ video, seconds, box, beside = 1 }: PictureProps) => {
+export const Picture = ({ video, seconds, box, within, beside = 1 }: PictureProps) => {
   const [isBroken, setBroken] = useState(false)
-  const src = frameUrl(video, seconds, density.value > 340 ? 640 : 320)
+  const src =
+    within === undefined
+      ? frameUrl(video, seconds, density.value > 340 ? 640 : 320)
+      : roughFrameUrl(video, seconds, within)
   useEffect(() => setBroken(false), [src])
   const { width, height } = videosByFingerprint.value.get(video) ?? {}
   const fit = fitted(width && height ? width / height : wide, wide / beside, box ?? whole, beside > 1)

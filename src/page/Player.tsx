@@ -99,7 +99,7 @@ type StageProps = { readonly moment: Opened; readonly playback: ReturnType<typeo
 
 /** The picture, and what moves it. */
 const Stage = ({ moment, playback }: StageProps) => {
-  const { element, source, offset, now, duration, isPlaying, isMuted } = playback
+  const { element, source, offset, now, duration, isPlaying, volume } = playback
   const { video } = moment
   if (source.kind === 'gone') {
     return (
@@ -128,7 +128,7 @@ const Stage = ({ moment, playback }: StageProps) => {
         ref={element}
         class="stage"
         src={src}
-        poster={frameUrl(video, moment.at ?? moment.t, 1280)}
+        poster={frameUrl(video, moment.at ?? moment.t, 320)}
         playsInline
         preload="auto"
         onClick={playback.toggle}
@@ -148,9 +148,20 @@ const Stage = ({ moment, playback }: StageProps) => {
           {duration > 0 ? ` of ${exactClock(duration)}` : ''}
         </p>
         <Control
-          icon={isMuted ? 'muted' : 'sound'}
-          label={isMuted ? 'Sound on' : 'Sound off'}
+          icon={volume === 0 ? 'muted' : 'sound'}
+          label={volume === 0 ? 'Sound on' : 'Sound off'}
           onClick={playback.mute}
+        />
+        <input
+          type="range"
+          class="volume"
+          min="0"
+          max="1"
+          step="0.05"
+          value={volume}
+          aria-label="Volume"
+          aria-valuetext={`${Math.round(100 * volume)} %`}
+          onInput={({ currentTarget }) => playback.setVolume(Number(currentTarget.value))}
         />
         <Control icon="full" label="Full screen" onClick={() => void element.current?.requestFullscreen()} />
       </div>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type CurveAnswer, curveOf, type Moment, scenesOf } from './api.ts'
-import { clock, exactClock, explanation, stepsOf } from './format.ts'
+import { type CurveAnswer, curveOf, frameUrl, type Moment, roughFrameUrl, type ScenesAnswer, scenesOf } from './api.ts'
+import { clock, exactClock, explanation, plural, stepsOf } from './format.ts'
 import { hasQuestion, quoted } from './query.ts'
 import { answered, found, moments, playing, search } from './state.ts'
 
@@ -15,17 +15,23 @@ type TimelineProps = {
 /** The whole video: how well each second fits the query, the moments, where what is seen changes, and where one is. */
 export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps) => {
   const curves = useCurves(moment.video)
-  const changes = useScenes(moment.video)
+  const scenes = useScenes(moment.video)
+  const [peek, setPeek] = useState<number | undefined>(undefined)
   const whole = duration || curves[0]?.durationSeconds || 0
   const place = (seconds: number): string => `${whole > 0 ? Math.min(100, (100 * seconds) / whole) : 0}%`
   const here = moments.value.filter(({ video }) => video === moment.video)
+  const look = ({ currentTarget, clientX, pointerType }: PointerEvent) => {
+    if (pointerType !== 'mouse' || whole === 0) return
+    const { left, width } = (currentTarget as HTMLElement).getBoundingClientRect()
+    setPeek(whole * Math.max(0, Math.min(1, (clientX - left) / width)))
+  }
   const others = curves.length === 1 ? curves[0]!.moments : here
   return (
     <section class="timeline" aria-label="The whole video">
-      <div class="strip">
+      <div class="strip" onPointerMove={look} onPointerLeave={() => setPeek(undefined)}>
         {whole > 0 ? curves.map((curve, i) => <Heat key={i} curve={curve} duration={whole} isOver={i > 0} />) : null}
-        {changes.map((t) => (
-          <span key={t} class="scene" style={{ left: place(t) }} />
+        {scenes.slice(1).map(({ from }) => (
+          <span key={from} class="scene" style={{ left: place(from) }} />
         ))}
         {range.from !== undefined ? (
           <span
@@ -44,6 +50,7 @@ export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps
           aria-valuetext={exactClock(now)}
           onInput={({ currentTarget }) => onSeek(Number(currentTarget.value))}
         />
+        {peek === undefined ? null : <Peek video={moment.video} seconds={peek} whole={whole} />}
       </div>
       <div class="peaks">
         {others.map((other) => (
@@ -61,7 +68,69 @@ export const Timeline = ({ moment, now, duration, range, onSeek }: TimelineProps
           />
         ))}
       </div>
+      {scenes.length > 1 ? <Storyboard video={moment.video} scenes={scenes} now={now} onSeek={onSeek} /> : null}
     </section>
+  )
+}
+
+/** Pictures along a video: more would lie less than three pixels apart. */
+const peeks = 200
+
+/** Seconds that a picture may be off: as far as sampled frames lie apart in the longest time lapses. */
+const peekWithin = 30
+
+/** What is seen where the pointer is. The next picture is asked for when this one is here, so that none piles up. */
+const Peek = ({ video, seconds, whole }: { video: string; seconds: number; whole: number }) => {
+  const step = whole / peeks
+  const wanted = roughFrameUrl(video, Math.round(seconds / step) * step, peekWithin)
+  const [shown, setShown] = useState(wanted)
+  const [isHere, setHere] = useState(false)
+  useEffect(() => {
+    if (!isHere || shown === wanted) return
+    setShown(wanted)
+    setHere(false)
+  }, [wanted, isHere])
+  const here = () => setHere(true)
+  return (
+    <span class="peek" style={{ '--at': `${(100 * seconds) / whole}%` }} aria-hidden="true">
+      <img src={shown} alt="" onLoad={here} onError={here} />
+      <span class="time">{clock(seconds)}</span>
+    </span>
+  )
+}
+
+type Scene = ScenesAnswer['scenes'][number]
+
+type StoryboardProps = {
+  readonly video: string
+  readonly scenes: readonly Scene[]
+  readonly now: number
+  onSeek(seconds: number): void
+}
+
+/** A picture of each scene. */
+const Storyboard = ({ video, scenes, now, onSeek }: StoryboardProps) => {
+  const [isOpen, setOpen] = useState(false)
+  const shown = isOpen ? scenes : []
+  return (
+    <details class="scenes" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>{plural(scenes.length, 'scene')}</summary>
+      <ol>
+        {shown.map(({ from, to, t }) => (
+          <li key={from}>
+            <button
+              type="button"
+              class={from <= now && now < to ? 'on' : ''}
+              aria-label={`Scene from ${clock(from)} to ${clock(to)}`}
+              onClick={() => onSeek(from)}
+            >
+              <img src={frameUrl(video, t, 160)} alt="" loading="lazy" decoding="async" />
+              <span class="time">{clock(from)}</span>
+            </button>
+          </li>
+        ))}
+      </ol>
+    </details>
   )
 }
 
@@ -120,17 +189,17 @@ const useCurves = (video: string): readonly CurveAnswer[] => {
   return curves
 }
 
-/** Where scenes begin. A video without whole frames has none. */
-const useScenes = (video: string): readonly number[] => {
-  const [changes, setChanges] = useState<readonly number[]>([])
+/** A video without whole frames has none. */
+const useScenes = (video: string): readonly Scene[] => {
+  const [scenes, setScenes] = useState<readonly Scene[]>([])
   useEffect(() => {
     const stop = new AbortController()
-    setChanges([])
+    setScenes([])
     scenesOf(video, search.value.collection, stop.signal).then(
-      ({ scenes }) => setChanges(scenes.slice(1).map(({ from }) => from)),
+      (answer) => setScenes(answer.scenes),
       () => {},
     )
     return () => stop.abort()
   }, [video])
-  return changes
+  return scenes
 }

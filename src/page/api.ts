@@ -131,6 +131,10 @@ const videoUrl = (path: string, parameters: Readonly<Record<string, string>> = {
 export const frameUrl = (video: string, seconds: number, width: number): string =>
   videoUrl(`frames/${video}/${Math.max(0, seconds).toFixed(3)}.jpg`, { w: String(width) })
 
+/** A small picture of about then: of a frame within so many seconds, as that comes at once. */
+export const roughFrameUrl = (video: string, seconds: number, within: number): string =>
+  videoUrl(`frames/${video}/${Math.max(0, seconds).toFixed(3)}.jpg`, { w: '320', within: String(within) })
+
 export const streamUrl = (video: string): string => videoUrl(`videos/${video}/stream`)
 
 export const previewUrl = (video: string, from: number, to: number): string =>

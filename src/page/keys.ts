@@ -34,6 +34,9 @@ export const handleKey = (event: KeyboardEvent, bar: HTMLInputElement | null): v
     choose(Math.max(0, chosen.value))
     return
   }
+  // With the mouse, places in the video are chosen without taking the arrows away from the moments.
+  const isSliding = target instanceof HTMLInputElement && target.type === 'range' && target.matches(':focus-visible')
+  if (isSliding && key.startsWith('Arrow')) return
   const action = actions[key.length === 1 ? key.toLowerCase() : key]
   // A focused button does what Enter and Space say of it.
   if (!action || (target instanceof HTMLButtonElement && (key === 'Enter' || key === ' '))) return

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { detailsOf, whyAway } from './api.ts'
+import { kept } from './kept.ts'
 import { type Opened, videosByFingerprint } from './state.ts'
 
 /** How much of a file that the browser cannot play is made playable at once: from where it is wanted, as it cannot be sought in before it is all there. */
@@ -17,6 +18,10 @@ const roundingSeconds = 0.001
 
 const usualFrameRate = 25
 
+/** From 0 to 1. Every video is as loud as the one before. */
+const volume = kept('volume', 1)
+const isMuted = kept('muted', false)
+
 /** Older browsers only say how far they are, some times a second. */
 const tellsFrames = 'requestVideoFrameCallback' in HTMLVideoElement.prototype
 
@@ -26,7 +31,6 @@ export const usePlayback = (moment: Opened) => {
   const [source, setSource] = useState<Source>({ kind: 'file' })
   const [now, setNow] = useState(moment.at ?? moment.t)
   const [isPlaying, setPlaying] = useState(false)
-  const [isMuted, setMuted] = useState(false)
   const frameRate = useFrameRate(moment.video)
   const known = videosByFingerprint.value.get(moment.video)?.durationSeconds
   const [fileSeconds, setFileSeconds] = useState(0)
@@ -91,19 +95,24 @@ export const usePlayback = (moment: Opened) => {
     now,
     duration,
     isPlaying,
-    isMuted,
+    /** From 0 to 1. */
+    volume: isMuted.value ? 0 : volume.value,
     at: () => shown.current,
     seekTo,
     step,
     toggle,
     mute: () => {
-      if (element.current) element.current.muted = !isMuted
+      if (element.current) element.current.muted = !isMuted.value
+    },
+    setVolume: (to: number) => {
+      if (element.current) Object.assign(element.current, { volume: to, muted: to === 0 })
     },
     /** Of the video element. */
     events: {
       onLoadedMetadata: () => {
         const seconds = element.current?.duration ?? 0
         if (source.kind === 'file' && Number.isFinite(seconds)) setFileSeconds(seconds)
+        if (element.current) Object.assign(element.current, { volume: volume.value, muted: isMuted.value })
         seekTo(now)
       },
       onTimeUpdate: () => {
@@ -112,7 +121,11 @@ export const usePlayback = (moment: Opened) => {
       },
       onPlay: () => setPlaying(true),
       onPause: () => setPlaying(false),
-      onVolumeChange: () => setMuted(element.current?.muted ?? false),
+      onVolumeChange: () => {
+        if (!element.current) return
+        isMuted.value = element.current.muted
+        if (element.current.volume > 0) volume.value = element.current.volume
+      },
       onError: () => void doesNotPlay(),
     },
   }

@@ -20,6 +20,18 @@ const frameShown = `(() => {
   return Math.round(((level * 219) / 255 + 16 - 40) / 2)
 })()`
 
+/** About which frame the picture over the timeline shows, to ten frames: it is a small JPEG. */
+const framePeeked = `(() => {
+  const picture = document.querySelector('.peek img')
+  if (!picture?.complete) return -1
+  const canvas = document.createElement('canvas')
+  canvas.width = canvas.height = 1
+  const context = canvas.getContext('2d')
+  context.drawImage(picture, 0, 0, 1, 1)
+  const [level] = context.getImageData(0, 0, 1, 1).data
+  return 10 * Math.round(((level * 219) / 255 + 16 - 40) / 20)
+})()`
+
 const inFolder = useFolder()
 
 describe.skipIf(lacking.length > 0)('the player', () => {
@@ -72,5 +84,34 @@ describe.skipIf(lacking.length > 0)('the player', () => {
       await shows(0.52 * rate + i)
     }
     await page.keyboard.press('Escape')
+  })
+
+  it('shows the sampled frame under the pointer, and is as loud as it is set', async () => {
+    await page.goto(`${url}?q=gray&path=**/fifty.mp4`)
+    await page.click('.card .open')
+    await shows(0)
+    const strip = page.locator('.strip')
+    const { width } = (await strip.boundingBox())!
+    await strip.hover({ position: { x: (width * 1.04) / 1.6, y: 20 } })
+    await expect.poll(() => page.evaluate(framePeeked), patience).toBe(50)
+    await strip.hover({ position: { x: 2, y: 20 } })
+    await expect.poll(() => page.evaluate(framePeeked), patience).toBe(0)
+    await page.hover('.player h2')
+    expect(await page.locator('.peek').count()).toBe(0)
+    await shows(0)
+
+    const sound = () => page.evaluate("(({ volume, muted }) => ({ volume, muted }))(document.querySelector('video'))")
+    const volume = page.getByLabel('Volume')
+    await volume.fill('0.4')
+    expect(await sound()).toEqual({ volume: 0.4, muted: false })
+    await page.getByLabel('Sound off').click()
+    expect(await sound()).toEqual({ volume: 0.4, muted: true })
+    expect(await volume.inputValue()).toBe('0')
+    await page.getByLabel('Sound on').click()
+    expect(await volume.inputValue()).toBe('0.4')
+    // Chosen by the keyboard, the place in the video takes the arrows.
+    await page.getByLabel('Place in the video').focus()
+    await page.keyboard.press('ArrowRight')
+    await shows(2)
   })
 })
