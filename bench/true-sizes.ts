@@ -18,7 +18,7 @@ import { type Row, report } from './report.ts'
  * CLIP's and SigLIP's true architectures and sizes, with random weights: patches a second of the encoder beside a plain
  * loop of the runtime, memory while indexing, and a cold search. Weights that mean nothing cost what real ones cost.
  *
- *   npm run build && npx tsx bench/true-sizes.ts [--models FOLDER] [--names NAME,NAME] [--python PATH] [--json FILE]
+ *   npm run build && npx tsx bench/true-sizes.ts [--models FOLDER] [--names NAME,NAME] [--pictures N] [--python PATH] [--json FILE]
  *
  * FOLDER holds a model's folder each. Without it they are made by ../shared/clip-sizes, where that and PyTorch are there
  * (some ten minutes, once: they stay in bench/results/sizes), else nothing is run.
@@ -28,6 +28,7 @@ const { values } = parseArgs({
   options: {
     models: { type: 'string' },
     names: { type: 'string', default: 'clip-vit-b-32,clip-rn50x4,siglip-b-16,siglip2-b-256' },
+    pictures: { type: 'string', default: '32' },
     python: { type: 'string', default: 'python3' },
     program: { type: 'string', default: builtProgram },
     json: { type: 'string' },
@@ -58,8 +59,8 @@ const findModels = (): { folder: string } | { reason: string } => {
   return { folder }
 }
 
-/** Pictures a measurement: two batches of the largest for each of two sessions. */
-const pictures = 32
+/** Pictures a measurement, by default two batches of the largest for each of two sessions. */
+const pictures = Number(values.pictures)
 
 /** As an ingest does it: batches are handed over while others run. @returns a function that encodes them all */
 const ofEncoder = async (model: Model) => {

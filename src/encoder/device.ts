@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
+import { graphBytes } from '../models/disk.ts'
 import type { Model } from '../models/model.ts'
 import type { Device } from '../settings.ts'
 
@@ -65,10 +65,7 @@ export const sideBySide = async (model: Model, threads = availableParallelism())
   // In a container there is less memory than the machine has.
   const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
   // A file that is missing is reported by the session that cannot be opened.
-  const towerBytes = await stat(model.image.file).then(
-    ({ size }) => size,
-    () => 1,
-  )
+  const towerBytes = (await graphBytes(model.image.file)) || 1
   const isLarge = towerBytes >= leastPreparedBytes
   return (isPrepared: boolean) => shareOut({ cores: threads, memoryBytes }, isPrepared && isLarge ? 0 : towerBytes)
 }

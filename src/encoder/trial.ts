@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { graphBytes } from '../models/disk.ts'
 import { loadModel } from '../models/load.ts'
 import type { Model } from '../models/model.ts'
 import type { Precision } from '../settings.ts'
@@ -17,8 +17,8 @@ export const prepareModel = async (
   { precision, ...options }: OpenEncoder & { readonly precision?: Precision } = {},
 ): Promise<void> => {
   const model = await loadModel(name, { precision })
-  const files = await Promise.all([model.image.file, model.text.file].map((file) => stat(file)))
-  if (files.some(({ size }) => size >= leastPreparedBytes)) await tryModel(model, options)
+  const sizes = await Promise.all([model.image.file, model.text.file].map(graphBytes))
+  if (sizes.some((bytes) => bytes >= leastPreparedBytes)) await tryModel(model, options)
 }
 
 /** Runs a model once. @throws EncoderError if it does not run */

@@ -181,6 +181,16 @@ export const fileState = async (folder: string, file: { path: string; bytes?: nu
   return { bytes: found.size, right: file.bytes == null ? found.size > 0 : found.size === file.bytes }
 }
 
+/** A graph and the weights that exporters put beside it, those that are there. */
+export const graphFiles = (file: string): readonly string[] =>
+  [file, `${file}_data`, `${file}.data`].filter((each) => existsSync(each))
+
+/** Bytes of them all, 0 if there are none. */
+export const graphBytes = async (file: string): Promise<number> => {
+  const states = await Promise.all(graphFiles(file).map((each) => stat(each)))
+  return states.reduce((sum, { size }) => sum + size, 0)
+}
+
 /**
  * What is on disk: the exact towers, but for a smaller text tower that was pulled in place of the exact
  * one. That is no other model, as everything stored comes from the image tower.

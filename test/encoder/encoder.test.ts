@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EncoderError } from '../../src/encoder/channel.ts'
@@ -219,9 +219,8 @@ describe('a damaged model', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'vidgrep-encoder-'))
-    await cp(model.text.file, join(folder, 'text.onnx'))
-    await cp(model.text.tokenizer, join(folder, 'tokenizer.json'))
-    await writeFile(join(folder, 'image.onnx'), (await readFile(model.image.file)).subarray(0, 1_000_000))
+    for (const { file } of [model.image, model.text]) await cp(`${file}_data`, join(folder, `${basename(file)}_data`))
+    await writeFile(join(folder, 'image.onnx'), (await readFile(model.image.file)).subarray(0, 20_000))
   })
   afterAll(() => rm(folder, { recursive: true }))
 

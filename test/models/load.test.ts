@@ -85,7 +85,7 @@ describe("loadModel of a user's own folder", () => {
 describe('listModels', () => {
   test('lists the carried model as being on disk, with its size', async () => {
     const starterEntry = (await listModels()).find(({ name }) => name === 'starter')
-    expect(starterEntry).toMatchObject({ onDisk: true, bytes: 34_493_221 + 24_391_430 + 466_081, folder: starter })
+    expect(starterEntry).toMatchObject({ onDisk: true, bytes: 60_828_531, folder: starter })
   })
 })
 

@@ -30,7 +30,7 @@ afterEach(async () => {
 describe('verifyModel', () => {
   test('finds the carried model as it should be', async () => {
     const files = await verifyModel('starter')
-    expect(files).toHaveLength(3)
+    expect(files).toHaveLength(5)
     expect(files.every(({ right, expected, found }) => right && expected === found)).toBe(true)
   })
 
@@ -114,7 +114,7 @@ describe('weights outside of the graph', () => {
     await rm(own, { recursive: true })
     const { text, image } = await loadModel('mine')
     const sizes = await Promise.all(
-      [text.file, text.tokenizer, image.file].map(async (file) => (await stat(file)).size),
+      [text.file, `${text.file}_data`, text.tokenizer, image.file].map(async (file) => (await stat(file)).size),
     )
     const listed = (await listModels()).find(({ name }) => name === 'mine')
     expect(listed).toMatchObject({ onDisk: true, bytes: bytes + sizes.reduce((sum, size) => sum + size) })

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, utimes, write
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { env } from 'onnxruntime-node'
+import { graphBytes, graphFiles } from '../../models/disk.ts'
 
 /*
  * The folder of prepared graphs. Each lies in a folder of its own, an entry, named by a hash of all that it depends on. It
@@ -79,7 +80,7 @@ const abandonedMs = 60 * 60 * 1000
  */
 export const makeRoom = async (file: string, folder: string, mostBytes: number): Promise<boolean> => {
   // Packed weights lie beside the others.
-  const needed = 2 * (await weigh(file))
+  const needed = 2 * (await graphBytes(file))
   if (needed > mostBytes) return false
   await mkdir(folder, { recursive: true })
   const entries = await Promise.all((await readdir(folder)).map((name) => measure(join(folder, name))))
@@ -110,9 +111,6 @@ const measure = async (path: string) => ({
   bytes: await sizeOf([path, ...(await readdir(path).catch(() => [])).map((name) => join(path, name))]),
 })
 
-/** Bytes of a graph with weights that lie beside it as it comes. */
-export const weigh = (file: string): Promise<number> => sizeOf([file, `${file}_data`, `${file}.data`])
-
 const sizeOf = async (files: readonly string[]): Promise<number> => {
   const sizes = await Promise.all(
     files.map((file) =>
@@ -133,7 +131,7 @@ const version = 2
 /** The name of a graph's entry: a hash of all that what is prepared depends on. */
 export const keyOf = async (file: string): Promise<string> => {
   const machine = [process.platform, process.arch, await processor(), env.versions.node]
-  return hashOf([version, ...machine, await contentOf(file)])
+  return hashOf([version, ...machine, ...(await Promise.all(graphFiles(file).map(contentOf)))])
 }
 
 export const hashOf = (parts: readonly unknown[]): string =>

@@ -3,21 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { graphBytes } from '../../models/disk.ts'
 import type { ImageTower, TextTower } from '../../models/model.ts'
 import { moduleFile, type Rows } from '../channel.ts'
 import { leastPreparedBytes } from '../device.ts'
-import {
-  graphName,
-  type Kept,
-  keyOf,
-  makeRoom,
-  markUsed,
-  publish,
-  readEntry,
-  ways,
-  weigh,
-  weightsName,
-} from './kept.ts'
+import { graphName, type Kept, keyOf, makeRoom, markUsed, publish, readEntry, ways, weightsName } from './kept.ts'
 import type { Tower, TowerSettings } from './session.ts'
 
 /*
@@ -88,7 +78,7 @@ export const prepareOnce = async <Run>(
 ): Promise<Prepared | undefined> => {
   const { folder, leastBytes = leastPreparedBytes } = preparation
   const file = fileOf(wanted)
-  if ((await weigh(file)) < leastBytes) return undefined
+  if ((await graphBytes(file)) < leastBytes) return undefined
   const entry = join(folder, await keyOf(file))
   const kept = (await readEntry(entry)) ?? (await prepare(wanted, entry, preparation))
   return kept && kept.way !== 'none' ? { ...kept, entry } : undefined

@@ -83,14 +83,16 @@ describe('a tower', () => {
     expect((await entries()).filter((name) => !name.startsWith('tokens-'))).toHaveLength(1)
   })
 
-  test('is prepared anew when its file changes', async () => {
+  test('is prepared anew when its file changes, or the one with its weights', async () => {
     const file = join(folder, '../image.onnx')
-    await cp(model.image.file, file)
+    for (const end of ['', '_data']) await cp(`${model.image.file}${end}`, `${file}${end}`)
     await encode({}, { ...model.image, file })
-    await utimes(file, new Date(0), new Date(0))
-    expect((await encode({}, { ...model.image, file })).isPrepared).toBe(true)
-    expect(await entries()).toHaveLength(2)
-    expect(notices).toHaveLength(2)
+    for (const end of ['', '_data']) {
+      await utimes(`${file}${end}`, new Date(0), new Date(0))
+      expect((await encode({}, { ...model.image, file })).isPrepared).toBe(true)
+    }
+    expect(await entries()).toHaveLength(3)
+    expect(notices).toHaveLength(3)
   })
 
   test.each(['weights.bin', 'graph.onnx', 'note.json'])('is prepared anew when its %s was cut', async (name) => {
