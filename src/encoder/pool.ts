@@ -84,7 +84,7 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
     await addOthers()
   }
   const addOthers = (): Promise<unknown> => {
-    others ??= Promise.all(threads.slice(1).map(addOther))
+    others ??= Promise.all(threads.slice(sessions.length).map(addOther))
     return others
   }
   const addOther = async (): Promise<void> => {
@@ -101,6 +101,7 @@ export const openPool = ({ imageThreads, onNotice, ...settings }: PoolSettings):
   const load = (): Promise<void> => {
     loading ??= open().catch((error) => {
       loading = undefined
+      others = undefined
       throw error
     })
     return loading

@@ -88,10 +88,9 @@ async function* decodeJob(job: Job, context: DecodeContext, signal: AbortSignal)
     const next = error instanceof FfmpegError || error instanceof UnreadableFileError ? 'continue' : undefined
     outcome = { status: job.frames > 0 ? 'partial' : 'failed', reason: error.message, next }
   }
-  if (await hasChanged(file)) {
-    outcome = changedMeanwhile
-    await removeStills(job.video)
-  }
+  const isChanged = await hasChanged(file)
+  if (isChanged) outcome = changedMeanwhile
+  if (isChanged || job.isLost) await removeStills(job.video)
   if (inSoftware !== undefined) yield { kind: 'software', path: file.path, reason: inSoftware }
   yield { kind: 'ended', job, outcome }
 }

@@ -1,5 +1,5 @@
 import type { Hit, Store } from '../store/store.ts'
-import { type FoundMoment, hitsPerMoment, type MomentSearch } from './moments.ts'
+import { type FoundMoment, hitsPerMoment, type MomentSearch, type Peak } from './moments.ts'
 import { scoreOf } from './surroundings.ts'
 
 /**
@@ -28,7 +28,7 @@ export const articleFilter = (
   return accepted
 }
 
-/** What the article does, with one call of the store. */
+/** What the article does, with one search of the store. */
 export const findByArticle = async ({
   store,
   vector,
@@ -36,18 +36,21 @@ export const findByArticle = async ({
   signal,
   ...options
 }: Pick<MomentSearch, 'vector' | 'filter' | 'signal'> & {
-  readonly store: Pick<Store, 'search'>
+  readonly store: Pick<Store, 'search' | 'points'>
   /** Most moments wanted. */
   readonly n: number
   readonly thresholdScore: number
   readonly gapSeconds: number
-}): Promise<readonly FoundMoment[]> => {
+}): Promise<readonly FoundMoment<Peak>[]> => {
   const hits = await store.search(vector, { limit: options.n * hitsPerMoment, filter, signal })
-  return articleFilter(hits, options).map((peak) => ({
-    video: peak.video,
-    from: peak.t,
-    to: peak.until,
-    peak,
-    hits: 1,
-  }))
+  const accepted = articleFilter(hits, options)
+  const points = await store.points(
+    accepted.map(({ id }) => id),
+    { signal },
+  )
+  return accepted.flatMap((hit) => {
+    const { video, t, until, id } = hit
+    const point = points.get(id)
+    return point ? [{ video, from: t, to: until, peak: { ...point, ...hit }, hits: 1 }] : []
+  })
 }

@@ -4,14 +4,14 @@ import { findByArticle } from './article.ts'
 import { elsewhere, knownCopies } from './copies.ts'
 import { type FoundPart, type Rule, scoreTogether } from './frames.ts'
 import { type Standard, spreadOf } from './likelihood.ts'
-import { type FoundMoment, findMoments } from './moments.ts'
+import { type FoundMoment, findMoments, type Peak } from './moments.ts'
 import { type SearchOptions, searchDefaults } from './options.ts'
 import { findPhrases } from './phrases.ts'
 import { recordsByVideo } from './records.ts'
 import { findDistinct } from './repeats.ts'
 import type { EncodedStep, Target } from './resolve.ts'
 import { scoreOf } from './surroundings.ts'
-import { sampledEverySeconds } from './timeline.ts'
+import { stepSecondsOf } from './timeline.ts'
 
 /** A stretch of a video: where to look, and how well it fits. Times are seconds from the start of the file, as players count them. */
 export type Moment = {
@@ -115,8 +115,8 @@ export const find = async (
   const isExample = target.kind === 'example'
   const least = Math.max(options.threshold ?? -100, (likely && !isExample && cutoff) || -100)
   const backgroundScore = standard?.background(vector) ?? 0
-  const everySeconds = (video: string) => sampledEverySeconds(recordsByVideo(all).get(video)) || 1
-  const wanted = { ...common, vector, leastScore: least, backgroundScore, everySeconds, elsewhere: together }
+  const stepSeconds = (video: string) => stepSecondsOf(recordsByVideo(all).get(video))
+  const wanted = { ...common, vector, leastScore: least, backgroundScore, stepSeconds, elsewhere: together }
   const found =
     options.filter === 'article'
       ? await findByArticle({
@@ -131,7 +131,7 @@ export const find = async (
   // With all left out, what there is at best is still worth knowing.
   const best = found[0]?.peak ?? (await store.search(vector, { limit: 1, filter, signal }))[0]
   const bestScore = best && scoreOf(best)
-  if (isExample) return { found: likelyFirst(await judgedByExample(found, target, store, isLikely), likely), bestScore }
+  if (isExample) return { found: likelyFirst(judgedByExample(found, target, isLikely), likely), bestScore }
   const judged = found.map((moment) => {
     const score = scoreOf(moment.peak)
     return { ...moment, likelihood: likelihoodOf(score), likely: isLikely(score) }
@@ -159,20 +159,16 @@ const likelyFirst = (moments: readonly Judged[], only: boolean | undefined): rea
 ]
 
 /** What captions reach says nothing about pictures: docs/search.md has what copies reach. */
-const judgedByExample = async (
-  found: readonly FoundMoment[],
+const judgedByExample = (
+  found: readonly FoundMoment<Peak>[],
   { likes, alikeScore, words }: Target & { kind: 'example' },
-  store: Store,
   isLikely: (score: number) => boolean,
-): Promise<readonly Judged[]> => {
-  const points = await store.points(found.map(({ peak }) => peak.id))
-  return found.map((moment) => {
-    const seen = points.get(moment.peak.id)
-    const score = (vector: Float32Array) => (seen ? 100 * dot(vector, seen.vector) : 0)
+): readonly Judged[] =>
+  found.map((moment) => {
+    const score = (vector: Float32Array) => 100 * dot(vector, moment.peak.vector)
     const isAlike = likes.some((like) => score(like) >= alikeScore)
     return { ...moment, likelihood: undefined, likely: isAlike || (words !== undefined && isLikely(score(words))) }
   })
-}
 
 export const rulesOf = (
   steps: readonly EncodedStep[],

@@ -68,6 +68,11 @@ export const readFrames = async (
   const limit = mostPoints * stretches.length
   const all = (vector: Float32Array) => store.sightings(vector, { limit, filter: { within: stretches }, signal })
   const lists = await Promise.all(rules.map((rule) => Promise.all(vectorsOf(rule).map(all))))
+  if (stretches.length > 1 && lists.flat().some(({ length }) => length === limit)) {
+    // One stretch could have taken the room of the others.
+    const alone = stretches.map((stretch) => readFrames([stretch], { store, rules, signal }))
+    return (await Promise.all(alone)).flat()
+  }
   return stretches.map((stretch) => {
     const { video, from, to } = stretch
     const seen = lists.map((ofRule) => ofRule.map((sightings) => sightings.filter((each) => overlaps(stretch, each))))

@@ -10,9 +10,9 @@ import {
 } from './surroundings.ts'
 
 /** A stretch of a video that fits a query, as it is found: {@link Moment} is what a user gets. */
-export type FoundMoment<Peak = Hit> = Stretch & {
+export type FoundMoment<Seen = Hit> = Stretch & {
   /** The best point of the stretch. */
-  readonly peak: Peak
+  readonly peak: Seen
   /** Points of the stretch that keep the height of {@link keptHeight}. */
   readonly hits: number
   /** Where other videos show the same: found no more. */
@@ -28,8 +28,8 @@ type Sighted = FoundMoment<Sighting>
 
 export type MomentSearch = SurroundingsSearch & {
   readonly store: Pick<Store, 'sightings' | 'points'>
-  /** Seconds between the sampled frames of a video, on average. @default 1 */
-  readonly everySeconds?: (video: string) => number
+  /** Seconds from one sampled frame of a video to the next. @default 1 */
+  readonly stepSeconds?: (video: string) => number
   /** Moments that score less are left out. @default none */
   readonly leastScore?: number
   /** Where other videos show the same as a stretch: of copies only the best is a moment. @default nowhere */
@@ -45,10 +45,7 @@ export const hitsPerMoment = 10
  */
 const leastSightings = 1000
 
-/**
- * One frame in between may be lower: the next one is two steps away. A little less than three, as sampled times are not
- * quite even, and the average counts what comes after the last frame.
- */
+/** One frame in between may be lower: the next one is two steps away, more or less, as sampled times are not quite even. */
 const bridgedSteps = 2.75
 
 export type MomentFinder = {
@@ -113,7 +110,9 @@ export const findMoments = (search: MomentSearch): MomentFinder => {
           await look(n)
         }
       }
-      return withPeaks(found.slice(0, n), peaks, search)
+      // A store that searches near enough may give a better one later.
+      const best = found.toSorted((a, b) => byRank(a.peak, b.peak)).slice(0, n)
+      return withPeaks(best, peaks, search)
     },
   }
 }
@@ -159,7 +158,7 @@ const grow = (peak: Sighting, places: readonly Stretch[], around: Surroundings, 
     )
   const start = Math.max(...neighbours.map(({ to }) => (to < peak.t ? to : Number.NEGATIVE_INFINITY)))
   const end = Math.min(...neighbours.map(({ from }) => (from > peak.until ? from : Number.POSITIVE_INFINITY)))
-  const bridgedSeconds = bridgedSteps * (search.everySeconds?.(video) ?? 1)
+  const bridgedSeconds = bridgedSteps * (search.stepSeconds?.(video) ?? 1)
   let { t: from, until: to } = peak
   for (const { t, until } of high.toSorted((a, b) => a.t - b.t)) {
     if (t < end && t <= to + bridgedSeconds) to = Math.max(to, Math.min(until, within.to))

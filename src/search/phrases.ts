@@ -49,7 +49,7 @@ export const findPhrases = async (search: PhraseSearch): Promise<readonly FoundT
     const waiting = tiles.filter(({ key, boundScore }) => !looked.has(key) && boundScore >= leastScore)
     while (waiting.length > 0 && looked.size < mostTiles && !isEnough(waiting[0]!.boundScore)) {
       signal?.throwIfAborted()
-      const next = waiting.splice(0, atOnce)
+      const next = waiting.splice(0, Math.min(atOnce, mostTiles - looked.size))
       const frames = await readFrames(
         next.map((tile) => around(tile, search)),
         search,

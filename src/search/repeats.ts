@@ -11,7 +11,7 @@ export type DistinctSearch = MomentSearch & {
 /** Share of moments that are looked for beyond those wanted, as some are repeats: a second round takes longer. */
 const expectedRepeats = 0.25
 
-/** How often is asked for more at most, the last times for as many as were repeats. */
+/** How often more is asked for at most, the last times for as many as were repeats. */
 const mostRounds = 3
 
 /**
@@ -20,7 +20,11 @@ const mostRounds = 3
  *
  * @returns best first
  */
-export const findDistinct = async ({ n, sameFrame, ...search }: DistinctSearch): Promise<readonly FoundMoment[]> => {
+export const findDistinct = async ({
+  n,
+  sameFrame,
+  ...search
+}: DistinctSearch): Promise<readonly FoundMoment<Peak>[]> => {
   const moments = findMoments(search)
   for (let wanted = Math.ceil(n * (1 + expectedRepeats)), round = 1; ; round++) {
     const found = await moments.best(wanted)
@@ -45,7 +49,7 @@ const groupsOf = (found: readonly FoundMoment<Peak>[], sameFrame: number): reado
   return groups
 }
 
-const chosen = (groups: readonly Group[], n: number): readonly FoundMoment[] => {
+const chosen = (groups: readonly Group[], n: number): readonly FoundMoment<Peak>[] => {
   const best = groups.slice(0, n)
   const left = best.flatMap(([, ...repeats]) => repeats).sort((a, b) => b.peak.similarity - a.peak.similarity)
   const alone = new Set(left.slice(0, n - best.length))

@@ -99,7 +99,10 @@ export const similar = async (
 }
 
 const scopeOf = async (store: Store, model: Searched['model'], options: SearchOptions): Promise<Scope> => {
-  const all = await recentRecords(store, { signal: options.signal })
+  const { signal } = options
+  // Which videos are searched has to be right: without a number of their records they are read anew.
+  const isFresh = hasFilter(options) && !store.recordsVersion
+  const all = isFresh ? await store.records({ signal }) : await recentRecords(store, { signal })
   const sameFrame = sameFrameOf(model)
   if (!hasFilter(options))
     return { paths: pathsNow(all), filter: {}, records: all, all, standard: standardOf(all), sameFrame }

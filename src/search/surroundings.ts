@@ -54,8 +54,8 @@ export type Surroundings = {
   /** What is known around a peak, and more: best first. */
   points(peak: Sighting): readonly Sighting[]
   /**
-   * Asks the store for what is around peaks of which it is not known, for so many moments: what lies near to them, and may
-   * be the next one, comes with them.
+   * Asks the store for what is around those of the best points of which it is not known, as many as moments are wanted.
+   * What lies near to them comes with them: it may be the next peak.
    * @param best best first
    */
   look(best: readonly Sighting[], moments: number): Promise<void>
@@ -89,7 +89,7 @@ export const surroundings = (search: SurroundingsSearch): Surroundings => {
         best.filter((peak) => !isKnown(peak)),
         moments,
       )
-      const leastLevel = Math.min(...peaks.map((peak) => levelOf(peak, search)))
+      const leastLevel = peaks.reduce((least, peak) => Math.min(least, levelOf(peak, search)), Number.POSITIVE_INFINITY)
       const stretches = merged(peaks.map((peak) => reachOf(peak, search)))
       for (let at = 0; at < stretches.length; at += stretchesAtOnce) {
         const within = stretches.slice(at, at + stretchesAtOnce)

@@ -56,8 +56,17 @@ export const windowsOf = ({ durationSeconds = 0 }: VideoRecord): readonly Window
 }
 
 /** Seconds between the sampled frames of a video, on average; 0 if its duration is unknown. */
-export const sampledEverySeconds = ({ durationSeconds = 0, frames = 0 }: Partial<VideoRecord> = {}): number =>
+export const sampledEverySeconds = ({ durationSeconds = 0, frames }: VideoRecord): number =>
   durationSeconds / Math.max(1, frames)
+
+/**
+ * Seconds from one sampled frame to the next: as they were asked for, if that says it, else on average. Of a video that
+ * was not read to the end nobody knows, nor of one that has no record yet: 1.
+ */
+export const stepSecondsOf = (record: VideoRecord | undefined): number => {
+  const [, every = 0] = /\bevery=([\d.]+)(?!.*\bdecode=keys\b)/.exec(record?.settings ?? '') ?? []
+  return Number(every) || (record?.status === 'complete' && sampledEverySeconds(record)) || 1
+}
 
 /** Whether a video shows one colour at a time in seconds. */
 export const isFlatAt = ({ flat = [] }: VideoRecord, t: number): boolean =>

@@ -22,7 +22,7 @@ export type AnswerPart = SearchResult & {
 /** Moments that are kept, of all answers together: some 20 MB. */
 const mostMoments = 20_000
 
-/** How long the same question has the same answer: as long as the records of the videos count as known. */
+/** How long the same question has the same answer. */
 const sameMs = 10_000
 
 /** How long an answer can be continued. */

@@ -189,7 +189,7 @@ const trim = async (folder: string): Promise<void> => {
   }
 }
 
-/** Changes when the picture does: content, time and size say it all. */
+/** Changes when the picture does: content, time and size say it all, be it kept or made. */
 export const entityTag = ({ record, timestampSeconds, width, withinSeconds }: WantedPicture): string => {
   const said = [record.video, timestampSeconds, width, withinSeconds, recipe].join('/')
   return `"${createHash('sha256').update(said).digest('base64url').slice(0, 22)}"`

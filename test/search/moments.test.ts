@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { findMoments, type MomentSearch } from '../../src/search/moments.ts'
+import { stepSecondsOf } from '../../src/search/timeline.ts'
 import { pointId } from '../../src/store/point.ts'
 import type { Point } from '../../src/store/store.ts'
+import { sampleRecord } from '../store/samples.ts'
 import { arrayStore } from './array-store.ts'
 
 const vector = Float32Array.of(1, 0)
@@ -119,5 +121,20 @@ describe('n moments', () => {
 
   test('end with the reason of the signal', async () => {
     await expect(find([], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
+  })
+})
+
+describe('the step from one sampled frame to the next', () => {
+  test.each([
+    ['as it was asked for', 5, { settings: 'every=5 grid=levels decode=references', durationSeconds: 60, frames: 60 }],
+    ['on average where every frame was taken', 0.04, { settings: 'every=0', durationSeconds: 10, frames: 250 }],
+    ['on average where key frames alone were', 3, { settings: 'every=1 decode=keys', durationSeconds: 60, frames: 20 }],
+    ['a second of what was not read to the end', 1, { settings: 'every=0', status: 'partial', frames: 0 } as const],
+  ])('is %s', (_, seconds, record) => {
+    expect(stepSecondsOf(sampleRecord('a', record))).toBeCloseTo(seconds)
+  })
+
+  test('is a second while nothing is known of the video', () => {
+    expect(stepSecondsOf(undefined)).toBe(1)
   })
 })

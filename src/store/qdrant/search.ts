@@ -78,7 +78,7 @@ export const searcher = (qdrant: Qdrant, name: string, dimension: number): Searc
 
 const paramsFor = (exact: boolean, limit: number) => ({
   limit,
-  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, limit), quantization, acorn },
+  params: exact ? { exact } : { hnsw_ef: Math.max(indexWidth, 2 * limit), quantization, acorn },
 })
 
 /** Asks for more until the best hit left out is worse than the last one taken: the server cuts ties anywhere. */
