@@ -126,19 +126,19 @@ describe('vidgrep migrate', () => {
 describe('many small upserts', () => {
   test('leave few files behind, and every point', async () => {
     const folder = freshFolder()
-    const upkeep = { ...defaultUpkeep, upsertsBetweenLooks: 10, mostSmallFragments: 20, keepVersionsMs: 0 }
+    const upkeep = { ...defaultUpkeep, upsertsBetweenLooks: 5, mostSmallFragments: 10, keepVersionsMs: 0 }
     const store = await openEmbeddedStore(folder, { collection: 'one', create }, upkeep)
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 60; i++) {
       await store.upsert([samplePoint(i)])
-      await putRecord(store, sampleRecord(`video-${i % 50}`))
+      await putRecord(store, sampleRecord(`video-${i % 15}`))
     }
     const files = await readdir(folder, { recursive: true })
-    expect(files.length).toBeLessThan(400)
-    expect(await store.countPoints()).toBe(200)
-    expect(await store.records()).toHaveLength(50)
+    expect(files.length).toBeLessThan(150)
+    expect(await store.countPoints()).toBe(60)
+    expect(await store.records()).toHaveLength(15)
     await store.optimize()
     expect((await readdir(folder, { recursive: true })).length).toBeLessThan(40)
-    expect(await store.search(unitVector(3), { limit: 300 })).toHaveLength(200)
+    expect(await store.search(unitVector(3), { limit: 100 })).toHaveLength(60)
     await store.close()
   })
 })
