@@ -13,9 +13,13 @@ import type { SamplingSettings } from './sampling.ts'
  * and the index's length in four bytes. Whatever goes wrong here costs stills and nothing else.
  */
 
-/** Most pixels across; an upright or narrow picture has fewer. At this width and quality a still has about 7 kB: 25 MB an hour at a frame a second. */
+/**
+ * Most pixels across that a still is good for, and most that one has as the view shows it: larger views are made smaller,
+ * which costs more than the JPEG itself. At this quality a still has about 7 kB: 25 MB an hour at a frame a second.
+ */
 const stillWidth = 320
-const quality = 70
+const mostPixels = 130_000
+const quality = 60
 
 /** Room for about 600 hours at a frame a second. When it is used up, the stills of the videos indexed longest ago go. */
 const mostBytes = 16 * 2 ** 30
@@ -42,7 +46,7 @@ export type StillsOptions = Pick<SamplingSettings, 'everySeconds' | 'decode'> & 
   readonly force: boolean
 }
 
-/** When, in milliseconds; the JPEG's first byte, and the first one after it. Frames that are the same share a JPEG. */
+/** When, in milliseconds; the JPEG's first byte, and the first one after it. Frames that look the same share a JPEG. */
 type Entry = readonly [ms: number, from: number, to: number]
 
 type StillsIndex = {
@@ -94,8 +98,8 @@ export const keepStills = (video: string, { info, views, everySeconds, decode, f
     const { data } = views[chosen]!
     const ms = Math.round(timestampSeconds * 1000)
     const last = entries.at(-1)
-    // Slides and screens often show the very same for minutes.
-    if (last && pixels.equals(data)) return void entries.push([ms, last[1], last[2]])
+    // Slides, screens and cameras on a stand show the same for minutes.
+    if (last && looksSame(pixels, data, view)) return void entries.push([ms, last[1], last[2]])
     pixels.set(data)
     const from = end
     await write(await toJpeg())
@@ -115,17 +119,43 @@ export const keepStills = (video: string, { info, views, everySeconds, decode, f
   }
 }
 
-/** As the frame is displayed, which a view that is squashed into a square is not; never higher than the view. */
+/** As the frame is displayed, which a view that is squashed into a square is not; never larger than the view. */
 const jpegOf = (pixels: Buffer, view: View, info: VideoInfo): (() => Promise<Buffer>) => {
   const ratio = info.width / info.height
-  const height = Math.max(1, Math.min(view.height, Math.round(stillWidth / ratio)))
+  const isSmall = view.width * view.height <= mostPixels
+  const most = isSmall ? view.width : stillWidth
+  const height = Math.max(1, Math.round(Math.min(view.height, most / ratio)))
   const width = Math.max(1, Math.round(height * ratio))
+  const isAsItIs = isSmall && Math.abs(width - view.width) <= 2 && Math.abs(height - view.height) <= 2
   const raw = { width: view.width, height: view.height, channels: 3 } as const
   return async () => {
     // Not before there is a frame: a run that has nothing to do starts at once.
     const { default: sharp } = await import('sharp')
-    return sharp(pixels, { raw }).resize(width, height, { fit: 'fill' }).jpeg({ quality }).toBuffer()
+    const picture = sharp(pixels, { raw })
+    return (isAsItIs ? picture : picture.resize(width, height, { fit: 'fill' })).jpeg({ quality }).toBuffer()
   }
+}
+
+/** Edge of the blocks that are compared, in pixels, and levels (0–255) by which noise may change the mean of one. */
+const blockEdge = 16
+const noiseLevels = 4
+
+/** Whether the eye would take one for the other: no block has changed, by every second green of every second row. */
+const looksSame = (a: Uint8Array, b: Uint8Array, { width, height }: View): boolean => {
+  for (let top = 0; top < height; top += blockEdge) {
+    for (let left = 0; left < width; left += blockEdge) {
+      let [changed, count] = [0, 0]
+      for (let y = top; y < Math.min(height, top + blockEdge); y += 2) {
+        for (let x = left; x < Math.min(width, left + blockEdge); x += 2) {
+          const at = (y * width + x) * 3 + 1
+          changed += Math.abs(a[at]! - b[at]!)
+          count += 1
+        }
+      }
+      if (changed > noiseLevels * count) return false
+    }
+  }
+  return true
 }
 
 export type StillOptions = {
