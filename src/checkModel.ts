@@ -8,6 +8,7 @@ import { loadModel } from './models/load.ts'
 import type { Model } from './models/model.ts'
 import { keepMeasuredCosine, leastMixableCosine, precisionsOf } from './models/precision.ts'
 import { planPatches } from './patches/views.ts'
+import { evenly } from './search/timeline.ts'
 import { type Precision, type SettingsOptions, settingsFrom } from './settings.ts'
 import { openStore } from './store/openStore.ts'
 import { dot } from './store/point.ts'
@@ -124,7 +125,7 @@ const takeSample = async (
   wanted: number,
   signal: AbortSignal | undefined,
 ): Promise<Sample> => {
-  const chosen = spreadOut(files, wanted)
+  const chosen = evenly(files, wanted)
   const framesEach = Math.ceil(wanted / Math.max(1, chosen.length))
   const patches: Uint8Array[] = []
   const skipped: string[] = []
@@ -158,9 +159,6 @@ const takeSample = async (
     },
   )
 }
-
-const spreadOut = <T>(items: readonly T[], most: number): readonly T[] =>
-  items.length <= most ? items : Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]!)
 
 const encode = async (encoder: Encoder, patches: readonly Uint8Array[]) => {
   await encoder.encodePictures(patches[0]!)

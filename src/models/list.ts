@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type LesserPrecision, lesserPrecisions, type Precision } from '../settings.ts'
 import { filesOf, readDescription } from './description.ts'
 import {
   addedFolder,
@@ -13,7 +14,7 @@ import {
 } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { ModelError } from './model.ts'
-import { parseModelId } from './precision.ts'
+import { lesserFiles, parseModelId } from './precision.ts'
 
 export type ListedModel = ModelDescription &
   Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
@@ -24,6 +25,8 @@ export type ListedModel = ModelDescription &
     readonly onDisk: boolean
     /** The user's own. */
     readonly added: boolean
+    /** Those that are on disk, and those that `pull` can fetch besides. */
+    readonly precisions: { readonly onDisk: readonly Precision[]; readonly toPull: readonly LesserPrecision[] }
   }
 
 /** What takes up room without being a model: an unfinished download, a folder that describes no model. */
@@ -42,7 +45,14 @@ const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
   const files = await expectedFiles(entry, folder, await choiceOnDisk(entry, folder))
   const states = await Promise.all(files.map((file) => fileState(folder, file)))
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? file.aboutBytes ?? 0), 0)
-  return { ...entry, folder, bytes, onDisk: states.every(({ right }) => right), added: false }
+  const onDisk = states.every(({ right }) => right)
+  return { ...entry, folder, bytes, onDisk, added: false, precisions: listPrecisions(entry, folder, onDisk) }
+}
+
+const listPrecisions = ({ image }: ModelDescription, folder: string, onDisk: boolean): ListedModel['precisions'] => {
+  const lesser = lesserFiles(folder, image)
+  const here: readonly Precision[] = onDisk ? ['full', ...lesserPrecisions.filter((each) => lesser[each])] : []
+  return { onDisk: here, toPull: lesserPrecisions.filter((each) => image.variants?.[each] && !here.includes(each)) }
 }
 
 const onDisk = async (): Promise<{ models: readonly ListedModel[]; leftovers: readonly Leftover[] }> => {
@@ -64,7 +74,9 @@ const listDescribed = async (name: string, folder: string): Promise<ListedModel 
     const described = await readDescription(join(folder, 'model.json'))
     const states = await Promise.all(filesOf(folder, described).map((path) => fileState(folder, { path })))
     const bytes = states.reduce((sum, state) => sum + (state.bytes ?? 0), 0)
-    return { ...described, name, folder, bytes, onDisk: states.every(({ right }) => right), added: !isHubName(name) }
+    const onDisk = states.every(({ right }) => right)
+    const precisions = listPrecisions(described, folder, onDisk)
+    return { ...described, name, folder, bytes, onDisk, added: !isHubName(name), precisions }
   } catch (error) {
     // One that is described wrongly must not hide the others.
     if (error instanceof ModelError) return undefined

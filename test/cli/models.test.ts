@@ -63,6 +63,7 @@ describe('models list', () => {
       bytes: expect.any(Number),
       onDisk: false,
       added: false,
+      precisions: { onDisk: [], toPull: ['fast'] },
       folder: folderOf('clip-vit-b-32'),
     })
   })

@@ -42,6 +42,7 @@ const modelToJson = (model: ListedModel) => ({
   bytes: model.bytes,
   onDisk: model.onDisk,
   added: model.added,
+  precisions: model.precisions,
   folder: model.folder,
 })
 
@@ -52,13 +53,20 @@ const printModels = (listed: readonly ListedModel[], leftovers: readonly Leftove
     const size = formatBytes(bytes).padStart(8)
     const facts = `${size}  ${String(dimension).padStart(4)} dimensions  ${languages.join(', ').padEnd(12)}  ${licence}`
     print(`${name.padEnd(nameWidth)}  ${stateOf(model).padEnd(11)}  ${facts}`)
-    print(`${''.padEnd(nameWidth)}  ${model.goodFor ?? model.description}`)
+    print(`${''.padEnd(nameWidth)}  ${model.goodFor ?? model.description}${precisionsIn(model)}`)
   }
   for (const { name, folder, bytes } of leftovers)
     print(
       `Unfinished or not a model: ${name}, ${formatBytes(bytes)} in ${folder}. To remove it: vidgrep models remove ${name}`,
     )
 }
+
+/** Nothing where there is only full precision. */
+const precisionsIn = ({ precisions: { onDisk, toPull } }: ListedModel): string =>
+  [
+    onDisk.length > 1 ? `; precisions: ${onDisk.join(', ')}` : '',
+    toPull.length > 0 ? `; can be pulled with --precision ${toPull.join(' or ')}` : '',
+  ].join('')
 
 const stateOf = ({ carried, added, onDisk }: ListedModel): string =>
   carried ? 'carried' : !onDisk ? 'not on disk' : added ? 'your own' : 'on disk'
