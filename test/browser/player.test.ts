@@ -29,7 +29,8 @@ const framePeeked = `(() => {
   const context = canvas.getContext('2d')
   context.drawImage(picture, 0, 0, 1, 1)
   const [level] = context.getImageData(0, 0, 1, 1).data
-  return 10 * Math.round(((level * 219) / 255 + 16 - 40) / 20)
+  // Never -0.
+  return 10 * Math.round(((level * 219) / 255 + 16 - 40) / 20) + 0
 })()`
 
 const inFolder = useFolder()
