@@ -10,8 +10,12 @@ import { folders, startEncoderEarly } from '../index.ts'
 // From version 22.1 on Node can keep the compiled code of what is imported after this: a search takes a tenth less. Not in a
 // folder that is yet to be made: where that fails in an odd way, as below /proc, Node tries for ever.
 const { enableCompileCache } = module as typeof module & { enableCompileCache?: (folder: string) => unknown }
-const { cache } = folders()
-if (existsSync(cache)) enableCompileCache?.(join(cache, 'compiled'))
+try {
+  const { cache } = folders()
+  if (existsSync(cache)) enableCompileCache?.(join(cache, 'compiled'))
+} catch {
+  // There is no place for it: the command says so if it needs one.
+}
 
 // These wait longest for their encoder, which loads on another core while this one reads what was asked for. So the
 // parser is imported afterwards.
