@@ -83,5 +83,6 @@ const notes =
         ...(missing ? [missing] : []),
       ]
     : [`Not run: ${folder} holds neither ${park} nor ${room}.`]
-const title = `One long video: video seconds a second, medians of ${rounds} interleaved runs`
+const runs = rounds === 1 ? 'one run of each' : `medians of ${rounds} interleaved runs`
+const title = `One long video: video seconds a second, ${runs}`
 await report({ name: 'long-video', title, results, notes }, json)
