@@ -1,5 +1,5 @@
 import type { Hit, Store } from '../store/store.ts'
-import { type FoundMoment, hitsPerMoment, type MomentSearch, type Peak } from './moments.ts'
+import { type FoundMoment, hitsPerMoment, type MomentSearch, type Peak, withPeaks } from './moments.ts'
 import { scoreOf } from './surroundings.ts'
 
 /**
@@ -43,14 +43,12 @@ export const findByArticle = async ({
   readonly gapSeconds: number
 }): Promise<readonly FoundMoment<Peak>[]> => {
   const hits = await store.search(vector, { limit: options.n * hitsPerMoment, filter, signal })
-  const accepted = articleFilter(hits, options)
-  const points = await store.points(
-    accepted.map(({ id }) => id),
-    { signal },
-  )
-  return accepted.flatMap((hit) => {
-    const { video, t, until, id } = hit
-    const point = points.get(id)
-    return point ? [{ video, from: t, to: until, peak: { ...point, ...hit }, hits: 1 }] : []
-  })
+  const moments = articleFilter(hits, options).map((peak) => ({
+    video: peak.video,
+    from: peak.t,
+    to: peak.until,
+    peak,
+    hits: 1,
+  }))
+  return withPeaks(moments, { store, signal })
 }

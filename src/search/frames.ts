@@ -115,8 +115,8 @@ const framesOf = (rule: Rule, lists: readonly (readonly Sighting[])[], times: re
  * @param times ascending
  * @param hits best first
  */
-export const bestAt = <Seen extends Sighting>(times: readonly number[], hits: readonly Seen[]): readonly Seen[] => {
-  const best = new Array<Seen | undefined>(times.length)
+export const bestAt = (times: readonly number[], hits: readonly Sighting[]): readonly Sighting[] => {
+  const best = new Array<Sighting | undefined>(times.length)
   // Leads past the times that have their hit, as the best come first: a window may have 20,000 hits.
   const next = Int32Array.from({ length: times.length + 1 }, (_, i) => i)
   const openFrom = (i: number): number => {

@@ -1,4 +1,5 @@
-import type { Hit, Point, Sighting, Store, Stretch } from '../store/store.ts'
+import { byRank } from '../store/point.ts'
+import type { CallOptions, Hit, Point, Sighting, Store, Stretch } from '../store/store.ts'
 import {
   levelOf,
   overlaps,
@@ -112,23 +113,22 @@ export const findMoments = (search: MomentSearch): MomentFinder => {
       }
       // A store that searches near enough may give a better one later.
       const best = found.toSorted((a, b) => byRank(a.peak, b.peak)).slice(0, n)
-      return withPeaks(best, peaks, search)
+      return withPeaks(best, search, peaks)
     },
   }
 }
 
-/** Best first, equals by id. */
-const byRank = (a: Sighting, b: Sighting): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
-
-/** Moments of which something was removed meanwhile are left out. @param peaks those that are known */
-const withPeaks = async (
+/** Moments of which something was removed meanwhile are left out. @param peaks those that are known; the others are added */
+export const withPeaks = async (
   moments: readonly Sighted[],
-  peaks: Map<string, Peak>,
-  { store, signal }: Pick<MomentSearch, 'store' | 'signal'>,
+  { store, signal }: CallOptions & { readonly store: Pick<Store, 'points'> },
+  peaks = new Map<string, Peak>(),
 ): Promise<readonly FoundMoment<Peak>[]> => {
   const unknown = moments.map(({ peak }) => peak).filter(({ id }) => !peaks.has(id))
-  const ids = unknown.map(({ id }) => id)
-  const points = ids.length > 0 ? await store.points(ids, { signal }) : new Map<string, Point>()
+  const points = await store.points(
+    unknown.map(({ id }) => id),
+    { signal },
+  )
   for (const sighting of unknown) {
     const point = points.get(sighting.id)
     if (point) peaks.set(sighting.id, { ...point, ...sighting })

@@ -64,6 +64,7 @@ export const sampledEverySeconds = ({ durationSeconds = 0, frames }: VideoRecord
  * was not read to the end nobody knows, nor of one that has no record yet: 1.
  */
 export const stepSecondsOf = (record: VideoRecord | undefined): number => {
+  // The line that `madeWith` in ingest/sampling.ts writes.
   const [, every = 0] = /\bevery=([\d.]+)(?!.*\bdecode=keys\b)/.exec(record?.settings ?? '') ?? []
   return Number(every) || (record?.status === 'complete' && sampledEverySeconds(record)) || 1
 }

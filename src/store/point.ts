@@ -1,5 +1,5 @@
 import { v5 as uuidv5 } from 'uuid'
-import { InvalidPointError, type Point } from './store.ts'
+import { InvalidPointError, type Point, type Sighting } from './store.ts'
 
 /** Namespace of the point ids; made once at random, never to change. */
 const namespace = '3c4f7d0e-5a52-4d39-9f0a-6f4f0c1b7e21'
@@ -38,3 +38,6 @@ export const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
   return sum
 }
+
+/** Best first, equals by id. */
+export const byRank = (a: Sighting, b: Sighting): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)

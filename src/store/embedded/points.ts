@@ -1,4 +1,5 @@
 import type { Table } from '@lancedb/lancedb'
+import { byRank } from '../point.ts'
 import type { Hit, Point, PointFilter, SearchOptions, Sighting, Stretch, VideoRecord } from '../store.ts'
 import type { Metric } from './vectorIndex.ts'
 
@@ -80,8 +81,6 @@ const ask = ({ table, index }: Searched, vector: Float32Array, limit: number, wh
   else query.distanceType('dot').bypassVectorIndex()
   return where ? query.where(where) : query
 }
-
-const byRank = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
 
 /** A filter in SQL, '' if it leaves everything, `undefined` if it leaves nothing. */
 const condition = (filter: PointFilter): string | undefined => {

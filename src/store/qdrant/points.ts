@@ -122,9 +122,6 @@ export const sightingOf = ({ id, score, payload }: Schemas['ScoredPoint']): Sigh
 /** Rounding takes the cosine of equal vectors a little beyond 1. */
 const similarityOf = (score: number): number => Math.min(1, Math.max(-1, score))
 
-/** Best first, at equal similarity by id. */
-export const byScore = (a: Hit, b: Hit): number => b.similarity - a.similarity || (a.id < b.id ? -1 : 1)
-
 /** What has to hold for a point. */
 export const conditionsOf = ({
   videos,

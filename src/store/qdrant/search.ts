@@ -1,8 +1,8 @@
-import { checkVector } from '../point.ts'
+import { byRank, checkVector } from '../point.ts'
 import type { CallOptions, Hit, SearchOptions, Store } from '../store.ts'
 import type { Qdrant, Schemas } from './client.ts'
 import { collectionInfo } from './collections.ts'
-import { byScore, conditionsOf, hitOf, numbersOf, sightingFields, sightingOf } from './points.ts'
+import { conditionsOf, hitOf, numbersOf, sightingFields, sightingOf } from './points.ts'
 
 /**
  * Collections below this many points are searched point by point: exact, and still some ten milliseconds. From there on
@@ -64,7 +64,7 @@ export const searcher = (qdrant: Qdrant, name: string, dimension: number): Searc
       const request = await requestFor(vector, options)
       if (!request) return []
       const best = async (count: number) =>
-        (await ask({ ...request(count), with_payload: true }, options)).map(hitOf).sort(byScore)
+        (await ask({ ...request(count), with_payload: true }, options)).map(hitOf).sort(byRank)
       return untied(best, options.limit)
     },
     sightings: async (vector, options) => {
