@@ -14,7 +14,7 @@ import {
 } from './disk.ts'
 import type { ManifestEntry, ModelDescription } from './manifest.ts'
 import { ModelError } from './model.ts'
-import { lesserFiles, parseModelId } from './precision.ts'
+import { lesserFiles, parseModelId, precisionsOf } from './precision.ts'
 
 export type ListedModel = ModelDescription &
   Partial<Pick<ManifestEntry, 'languages' | 'goodFor' | 'carried' | 'researchOnly' | 'licenceUrl' | 'published'>> & {
@@ -50,8 +50,7 @@ const listKnown = async (entry: ManifestEntry): Promise<ListedModel> => {
 }
 
 const listPrecisions = ({ image }: ModelDescription, folder: string, onDisk: boolean): ListedModel['precisions'] => {
-  const lesser = lesserFiles(folder, image)
-  const here: readonly Precision[] = onDisk ? ['full', ...lesserPrecisions.filter((each) => lesser[each])] : []
+  const here = onDisk ? precisionsOf({ image: { lesserFiles: lesserFiles(folder, image) } }) : []
   return { onDisk: here, toPull: lesserPrecisions.filter((each) => image.variants?.[each] && !here.includes(each)) }
 }
 

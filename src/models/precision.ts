@@ -36,10 +36,11 @@ export const lesserFiles = (
     }),
   )
 
-export const precisionsOf = ({ image }: Model): readonly Precision[] => [
-  'full',
-  ...lesserPrecisions.filter((precision) => image.lesserFiles?.[precision]),
-]
+export const precisionsOf = ({
+  image,
+}: {
+  readonly image: Pick<Model['image'], 'lesserFiles'>
+}): readonly Precision[] => ['full', ...lesserPrecisions.filter((precision) => image.lesserFiles?.[precision])]
 
 /**
  * @param model in full precision
