@@ -107,9 +107,9 @@ describe.skipIf(lacking.length > 0)('the player', () => {
     expect(await sound()).toEqual({ volume: 0.4, muted: false })
     await page.getByLabel('Sound off').click()
     expect(await sound()).toEqual({ volume: 0.4, muted: true })
-    expect(await volume.inputValue()).toBe('0')
+    await expect.poll(() => volume.inputValue(), patience).toBe('0')
     await page.getByLabel('Sound on').click()
-    expect(await volume.inputValue()).toBe('0.4')
+    await expect.poll(() => volume.inputValue(), patience).toBe('0.4')
     // Chosen by the keyboard, the place in the video takes the arrows.
     await page.getByLabel('Place in the video').focus()
     await page.keyboard.press('ArrowRight')
